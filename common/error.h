@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// A stable reason carried inside absl::Status, so that callers and tests never depend on wording.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
+namespace ext4crypt {
+
+// Numbers and names equal those of ext4crypt.keyd.v1.ErrorReason; a unit test holds them together.
+enum class ErrorReason : uint32_t {
+  kUnspecified = 0,
+  kInternal = 1,
+  kInvalidRequest = 2,
+  kNotAllowed = 3,
+  kServiceOverloaded = 4,
+  kServiceUnreachable = 5,
+  kServiceUntrusted = 6,
+  kNotEnrolled = 7,
+  kAlreadyEnrolled = 8,
+  kWrongPassphrase = 9,
+  kWrongRecoveryCode = 10,
+  kRecoveryCodeMistyped = 11,
+  kPassphraseTooShort = 12,
+  kPassphraseTooLong = 13,
+  kPassphraseMismatch = 14,
+  kPassphraseUnreadable = 15,
+  kThrottled = 16,
+  kVaultLocked = 17,
+  kFilesBusy = 18,
+  kStoreCorrupt = 19,
+  kStoreTooNew = 20,
+  kStoreInUse = 21,
+  kStoreUnwritable = 22,
+  kKeyQuotaExceeded = 23,
+  kVolumeFailed = 24,
+  kKeyringFailed = 25,
+  kDirectoryNotFound = 26,
+  kNotADirectory = 27,
+  kDirectoryNotEmpty = 28,
+  kDirectoryNotOwned = 29,
+  kDirectoryUnreadable = 30,
+  kEncryptedOtherwise = 31,
+  kFilesystemUnsupported = 32,
+  kFilesystemLacksEncrypt = 33,
+  kFilesystemUnauthenticated = 34,
+  kFilesystemReadOnly = 35,
+  kChangedMeanwhile = 36,
+  kLockedElsewhere = 37,
+  kNoSuchUser = 38,
+};
+inline constexpr uint32_t kErrorReasonLimit = 39;
+
+struct ErrorInfo {
+  ErrorReason reason = ErrorReason::kUnspecified;
+  // What the failure is about: a path, a mount point. Never a secret.
+  std::string subject;
+  // With kThrottled: how long the caller has to wait.
+  uint32_t retry_after_ms = 0;
+};
+
+// The name as in the proto: "WRONG_PASSPHRASE".
+[[nodiscard]] absl::string_view ReasonName(ErrorReason reason);
+
+// `cause` is for logs: plain words, no secret. Words for people are the client's, from the reason.
+[[nodiscard]] absl::Status Error(ErrorReason reason, absl::string_view cause,
+                                 absl::string_view subject = {});
+[[nodiscard]] absl::Status Error(const ErrorInfo& info, absl::string_view cause);
+
+// As Error, with strerror(err) appended to the cause.
+[[nodiscard]] absl::Status ErrnoError(ErrorReason reason, int err, absl::string_view cause,
+                                      absl::string_view subject = {});
+
+// A status without our payload has reason kInternal; an OK status has none.
+[[nodiscard]] ErrorInfo InfoOf(const absl::Status& status);
+[[nodiscard]] ErrorReason ReasonOf(const absl::Status& status);
+
+}  // namespace ext4crypt

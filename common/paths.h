@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where things are unless an option says otherwise.
+#pragma once
+
+namespace ext4crypt {
+
+inline constexpr char kDefaultSocketPath[] = "/run/ext4crypt/keyd.sock";
+inline constexpr char kDefaultStateDir[] = "/var/lib/ext4crypt";
+
+// The file system types the kernel component and the stock kernel register.
+inline constexpr char kAuthenticatedFsType[] = "ext4crypt";
+inline constexpr char kPlainFsType[] = "ext4";
+
+}  // namespace ext4crypt
