@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# For cases: reporting to the host over descriptor 3, and what most cases do with a file system.
+#
+# A case sources this file, makes its checks, and calls "finish" last. What it prints goes to the console, for the log.
+
+set -u
+FSTYPE=${FSTYPE:-$(sed -n 's/.*e4c\.fstype=\([a-z0-9]*\).*/\1/p' /proc/cmdline)}
+FSTYPE=${FSTYPE:-ext4crypt}
+TOKEN=$(sed -n 's/.*e4c\.token=\([0-9a-f]*\).*/\1/p' /proc/cmdline)
+failures=0
+
+report() { printf '%s\n' "$*" >&3; }
+say() { report "say $*"; }
+ok() { report "ok $*"; }
+not_ok() {
+	failures=$((failures + 1))
+	report "not ok $*"
+}
+
+# diag FILE: shows the host the last lines of a file.
+diag() { tail -n "${2:-25}" "$1" | sed 's/^/diag /' >&3; }
+
+# check NAME COMMAND...: the command succeeds.
+check() {
+	local name=$1
+	shift
+	if "$@" >/tmp/check.out 2>&1; then ok "$name"; else
+		not_ok "$name"
+		report "diag command: $*"
+		diag /tmp/check.out
+	fi
+}
+
+# refuses NAME REGEX COMMAND...: the command fails and says REGEX on the way.
+refuses() {
+	local name=$1 regex=$2
+	shift 2
+	if "$@" >/tmp/check.out 2>&1; then
+		not_ok "$name: succeeded"
+	elif grep -Eq -- "$regex" /tmp/check.out; then
+		ok "$name"
+	else
+		not_ok "$name: failed, but did not say '$regex'"
+		diag /tmp/check.out
+	fi
+}
+
+same() { # same NAME ACTUAL EXPECTED
+	if [ "$2" = "$3" ]; then ok "$1"; else
+		not_ok "$1"
+		report "diag expected: $3"
+		report "diag actual:   $2"
+	fi
+}
+
+# give_up TEXT: a step without which no other makes sense has failed.
+give_up() {
+	not_ok "$*"
+	dmesg | tail -n 15 | sed 's/^/diag /' >&3
+	report end
+	exit 1
+}
+must() { "$@" >/tmp/check.out 2>&1 || { diag /tmp/check.out; give_up "cannot $*"; }; }
+
+# host STEP: has the host's side of this case do a step, and waits for it.
+host() {
+	local answer
+	report "host $*"
+	IFS= read -r answer <&3
+	[ "$answer" = "done" ]
+}
+
+finish() {
+	report "end"
+	[ "$failures" = 0 ] && report "token $TOKEN"
+	exit 0
+}
+
+load_module() {
+	[ "$FSTYPE" = ext4crypt ] || return 0
+	[ -f /e4c/ext4crypt.ko ] || give_up "there is no ext4crypt.ko: run kernel/scripts/build"
+	local dependency
+	for dependency in $(modinfo -F depends /e4c/ext4crypt.ko | tr , ' '); do must modprobe "$dependency"; done
+	must insmod /e4c/ext4crypt.ko
+}
+
+fresh_disk() { # fresh_disk DEVICE [mkfs options]
+	local device=$1
+	shift
+	must mkfs.ext4 -q -F -I 512 -O encrypt "$@" "$device"
+}
+
+drop_caches() {
+	sync
+	echo 3 >/proc/sys/vm/drop_caches
+}

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Packs a guest: one initramfs with a kernel's modules, some of the host's programs, and what is under test.
+
+The guest's root is this archive and nothing else, so whatever a test writes is gone with the guest, and no test can
+reach the host's files.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from . import kernel as kernels
+from .cpio import CpioWriter
+
+# The host's programs at the guest's hand; busybox serves the rest.
+PROGRAMS = ("mke2fs", "e2fsck", "debugfs", "dumpe2fs", "tune2fs", "filefrag", "e2image", "resize2fs", "lsattr", "chattr", "badblocks", "keyctl",
+            "kmod", "blockdev", "fallocate", "setpriv", "getfattr", "setfattr", "sha256sum", "xargs", "cmp", "bash")
+LINKS = {"mkfs.ext4": "mke2fs", "modprobe": "kmod", "insmod": "kmod", "rmmod": "kmod", "lsmod": "kmod", "depmod": "kmod"}
+# Libraries that glibc opens by itself for user names.
+NSS = ("libnss_files.so.2",)
+USERS = {"root": 0, "alice": 1000, "bob": 1001, "carol": 1002}
+
+
+def pack(build: Path, repo: Path, case: Path, target: Path) -> kernels.Kernel:
+    """Writes the initramfs for CASE to TARGET. Returns the kernel to boot it with."""
+    (build / "vm").mkdir(parents=True, exist_ok=True)
+    with open(build / "vm" / "lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # runs side by side share the base
+        return _pack(build, repo, case, target)
+
+
+def _pack(build: Path, repo: Path, case: Path, target: Path) -> kernels.Kernel:
+    kernel = kernels.find(build)
+    base = _base(build, kernel)
+    scratch = target.with_suffix(".top")
+    with CpioWriter(scratch) as out:
+        for name in ("init", "functions.sh"):
+            out.copy(name if name == "init" else f"e4c/{name}", repo / "tests/vm/guest" / name)
+        out.copy("e4c/case.sh", case)
+        for sibling in sorted(case.parent.glob("*.inc.sh")):
+            out.copy(f"e4c/{sibling.name}", sibling)
+        for path in _under_test(build):
+            out.file(f"e4c/bin/{path.name}" if path.suffix != ".ko" else f"e4c/{path.name}", _stripped(path), 0o755)
+    with open(target, "wb") as joined:
+        for part in (base, scratch):
+            with open(part, "rb") as source:
+                shutil.copyfileobj(source, joined, 1 << 20)
+    scratch.unlink()
+    return kernel
+
+
+def _under_test(build: Path) -> list[Path]:
+    """What this repository built and is there: programs, then the kernel module."""
+    found = [p for d in (build / "release/bin", build / "vm/bin") if d.is_dir() for p in sorted(d.iterdir())
+             if p.is_file() and os.access(p, os.X_OK) and not p.name.endswith("_test")]
+    module = build / "kernel/ext4crypt.ko"
+    return found + ([module] if module.exists() else [])
+
+
+def _stripped(path: Path) -> bytes:
+    """The file without its debug information, which may be ten times its size."""
+    with tempfile.NamedTemporaryFile() as copy:
+        done = subprocess.run(["strip", "-g", "-o", copy.name, str(path)], stderr=subprocess.DEVNULL, check=False)
+        return Path(copy.name).read_bytes() if done.returncode == 0 else path.read_bytes()
+
+
+def _base(build: Path, kernel: kernels.Kernel) -> Path:
+    """The part that only changes with the host's packages or this directory, kept from run to run."""
+    programs = [p for p in (shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin") for name in PROGRAMS) if p]
+    needed = _libraries(programs + [str(p) for p in _under_test(build) if p.suffix != ".ko"])
+    stamp = hashlib.sha256(repr([kernel, [(p, os.stat(p).st_mtime_ns) for p in programs + needed],
+                                 [Path(f).read_bytes() for f in (__file__, kernels.__file__)]]).encode()).hexdigest()[:16]
+    path = build / "vm" / f"base-{stamp}.cpio"
+    if path.exists():
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+        staging = Path(scratch) / "root"
+        kernels.collect_modules(kernel, staging)
+        fresh = Path(scratch) / "cpio"
+        with CpioWriter(fresh) as out:
+            _skeleton(out)
+            for program in programs:
+                out.copy(f"usr/bin/{os.path.basename(program)}", Path(program))
+            for library in needed:
+                out.copy(_merged(library), Path(library))
+            out.tree(staging / "lib", "usr/lib")
+        for stale in path.parent.glob("base-*.cpio"):
+            stale.unlink()
+        fresh.rename(path)
+    return path
+
+
+def _merged(library: str) -> str:
+    """A library's path in a root whose /lib and /lib64 are links into /usr."""
+    return library.lstrip("/") if library.startswith("/usr/") else "usr" + library
+
+
+def _skeleton(out: CpioWriter) -> None:
+    out.console()
+    for name in ("proc", "sys", "run", "mnt", "etc", "root", "usr/bin", "usr/lib64", "var/lib"):
+        out.directory(name)
+    out.directory("tmp", 0o1777)
+    for name in ("bin", "sbin"):
+        out.symlink(name, "usr/bin")
+    for name in ("lib", "lib64"):
+        out.symlink(name, f"usr/{name}")
+    out.symlink("usr/sbin", "bin")
+    out.copy("usr/bin/busybox", Path("/bin/busybox"))
+    for applet in subprocess.run(["/bin/busybox", "--list"], check=True, capture_output=True, text=True).stdout.split():
+        if applet not in PROGRAMS and applet not in LINKS and applet != "busybox":
+            out.symlink(f"usr/bin/{applet}", "busybox")
+    for name, program in LINKS.items():
+        out.symlink(f"usr/bin/{name}", program)
+    out.symlink("etc/mtab", "/proc/self/mounts")
+    out.file("etc/mke2fs.conf", Path("/etc/mke2fs.conf").read_bytes())
+    out.file("etc/passwd", "".join(f"{n}:x:{u}:{u}::/run:/bin/sh\n" for n, u in USERS.items()).encode())
+    out.file("etc/group", "".join(f"{n}:x:{u}:\n" for n, u in USERS.items()).encode())
+    out.file("etc/nsswitch.conf", b"passwd: files\ngroup: files\n")
+
+
+def _libraries(programs: list[str]) -> list[str]:
+    """Every shared library that PROGRAMS load, the loader included."""
+    found = {f"/usr/lib/x86_64-linux-gnu/{name}" for name in NSS if os.path.exists(f"/usr/lib/x86_64-linux-gnu/{name}")}
+    for program in programs:
+        listing = subprocess.run(["ldd", program], capture_output=True, text=True, check=False).stdout
+        found.update(word for line in listing.splitlines() for word in line.split() if word.startswith("/"))
+    return sorted(found)

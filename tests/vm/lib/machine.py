@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One QEMU process: started, listened to, and always ended by its own pid."""
+
+import os
+import selectors
+import subprocess
+import time
+from pathlib import Path
+
+POLL_SECONDS = 0.25
+# quiet keeps the console to warnings and worse from start-up; cases raise the level for what they need. Watchdogs that only measure
+# how slow an emulated processor is are off: a hang ends at the time limit.
+COMMAND_LINE = "console=ttyS0 quiet panic=-1 oops=panic nosoftlockup rcupdate.rcu_cpu_stall_suppress=1 loglevel=5 random.trust_cpu=on"
+
+
+class Machine:
+    """A guest with a console (kept in a file) and a two-way line for results.
+
+    disks: raw image files, which become /dev/vda, /dev/vdb, ... in order.
+    accel: "kvm" or "tcg".
+    """
+
+    def __init__(self, *, image: Path, initramfs: Path, scratch: Path, accel: str, memory_mib: int = 1024,
+                 disks: tuple[Path, ...] = (), append: str = ""):
+        self.console = scratch / "console.log"
+        self.errors = scratch / "qemu.err"
+        self.console.touch()
+        # setpriv: should this process be killed, its QEMU dies too.
+        command = ["setpriv", "--pdeathsig", "KILL", "--", "qemu-system-x86_64", "-machine", "q35", "-accel", accel + (",thread=multi" if accel == "tcg" else ""),
+                   "-cpu", "max" if accel == "tcg" else "host", "-smp", "2", "-m", str(memory_mib), "-nodefaults", "-no-user-config",
+                   "-display", "none", "-no-reboot", "-kernel", str(image), "-initrd", str(initramfs),
+                   "-append", f"{COMMAND_LINE} {append}",
+                   "-chardev", f"file,id=console,path={self.console}", "-serial", "chardev:console",
+                   "-chardev", "stdio,id=result,signal=off", "-device", "virtio-serial-pci",
+                   "-device", "virtserialport,chardev=result,name=e4c.result",
+                   "-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng"]
+        for number, disk in enumerate(disks):
+            command += ["-drive", f"file={disk},if=none,id=disk{number},format=raw,cache=unsafe,discard=unmap",
+                        "-device", f"virtio-blk-pci,drive=disk{number},serial=disk{number}"]
+        with open(self.errors, "wb") as errors:
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
+                                             start_new_session=True)
+        os.set_blocking(self._process.stdout.fileno(), False)
+        self._partial = b""
+
+    def lines(self, seconds: float):
+        """Yields each line of the result channel as it comes, and None at every pause. Ends with the guest.
+
+        Raises TimeoutError once SECONDS have passed.
+        """
+        deadline = time.monotonic() + seconds
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            while True:
+                if time.monotonic() > deadline:
+                    raise TimeoutError
+                ready = selector.select(POLL_SECONDS)
+                data = self._process.stdout.read() if ready else None
+                if ready and not data:
+                    return
+                if data:
+                    *complete, self._partial = (self._partial + data).split(b"\n")
+                    yield from (line.decode(errors="replace").rstrip("\r") for line in complete)
+                yield None
+
+    def reply(self, line: str) -> None:
+        """Sends one line to the guest."""
+        self._process.stdin.write(line.encode() + b"\n")
+        self._process.stdin.flush()
+
+    def stop(self, patience: float = 0) -> None:
+        """Ends QEMU, after waiting PATIENCE seconds for it to end by itself."""
+        try:
+            self._process.wait(timeout=patience)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            try:
+                stream.close()
+            except BrokenPipeError:
+                pass
