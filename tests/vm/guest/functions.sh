@@ -5,9 +5,16 @@
 # A case sources this file, makes its checks, and calls "finish" last. What it prints goes to the console, for the log.
 
 set -u
-FSTYPE=${FSTYPE:-$(sed -n 's/.*e4c\.fstype=\([a-z0-9]*\).*/\1/p' /proc/cmdline)}
-FSTYPE=${FSTYPE:-ext4crypt}
-TOKEN=$(sed -n 's/.*e4c\.token=\([0-9a-f]*\).*/\1/p' /proc/cmdline)
+
+# setting NAME DEFAULT: what --set NAME=VALUE gave.
+setting() {
+	local value
+	value=$(tr ' ' '\n' </proc/cmdline | sed -n "s/^e4c\.$1=//p" | head -n 1)
+	echo "${value:-$2}"
+}
+
+FSTYPE=$(setting fstype ext4crypt)
+TOKEN=$(setting token none)
 failures=0
 
 report() { printf '%s\n' "$*" >&3; }

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# Random operations on encrypted files: 20,000 in all, e4c.ops=N in place of 10,000 for each seed, e4c.seeds=A,B for other seeds.
+# vm: disk=512M memory=1536 seconds=1200
+. /e4c/functions.sh
+
+ops=$(setting ops 10000)
+load_module
+fresh_disk /dev/vda
+must mount -t "$FSTYPE" /dev/vda /mnt
+key=$(e4c-key add /mnt 7) || give_up "cannot add a key"
+mkdir /mnt/d
+must e4c-key set /mnt/d "$key"
+cat >/tmp/remount <<-EOF
+	umount /mnt && mount -t $FSTYPE /dev/vda /mnt && e4c-key add /mnt 7 >/tmp/key
+EOF
+for seed in $(setting seeds 1,2 | tr , ' '); do
+	if e4c-fsx /mnt/d --ops "$ops" --seed "$seed" --remount "sh /tmp/remount" >/tmp/fsx.out 2>&1; then
+		ok "$ops random operations, seed $seed"
+	else
+		not_ok "random operations, seed $seed"
+		diag /tmp/fsx.out 70
+	fi
+done
+check "unmounts" umount /mnt
+check "e2fsck finds nothing" e2fsck -fn /dev/vda
+finish

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * e4c-io: single file operations that no standard program offers.
+ *
+ *   e4c-io mmap-write FILE OFFSET TEXT   writes TEXT through a shared mapping
+ *   e4c-io pread FILE OFFSET LENGTH      the bytes, to standard output; fails as read(2) does
+ *   e4c-io fallocate FILE MODE OFFSET LENGTH   MODE: alloc, keep, punch, zero
+ *   e4c-io creat FILE                    creates an empty file
+ *   e4c-io flip FILE OFFSET              flips the lowest bit of one byte (for disks)
+ *   e4c-io swap FILE OFFSET OFFSET LENGTH  swaps two ranges (for disks)
+ *
+ * Says which call failed with the errno's name, e.g. "pread: EIO", and exits with 1.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static int failed(const char *call)
+{
+	fprintf(stderr, "%s: %s\n", call, strerrorname_np(errno));
+	return 1;
+}
+
+static int mmap_write(int fd, off_t offset, const char *text)
+{
+	const off_t skip = offset % 4096;
+	const size_t length = strlen(text);
+	char *base = mmap(NULL, length + (size_t)skip, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset - skip);
+
+	if (base == MAP_FAILED)
+		return failed("mmap");
+	memcpy(base + skip, text, length);
+	if (msync(base, length + (size_t)skip, MS_SYNC))
+		return failed("msync");
+	return munmap(base, length + (size_t)skip) ? failed("munmap") : 0;
+}
+
+static int read_range(int fd, off_t offset, size_t length)
+{
+	char buffer[4096];
+
+	while (length > 0) {
+		const size_t want = length < sizeof(buffer) ? length : sizeof(buffer);
+		const ssize_t got = pread(fd, buffer, want, offset);
+
+		if (got < 0)
+			return failed("pread");
+		if (got == 0)
+			break;
+		if (fwrite(buffer, 1, (size_t)got, stdout) != (size_t)got)
+			return failed("fwrite");
+		offset += got;
+		length -= (size_t)got;
+	}
+	return 0;
+}
+
+static int allocate(int fd, const char *name, off_t offset, off_t length)
+{
+	static const struct {
+		const char *name;
+		int mode;
+	} modes[] = {
+		{ "alloc", 0 },
+		{ "keep", FALLOC_FL_KEEP_SIZE },
+		{ "punch", FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE },
+		{ "zero", FALLOC_FL_ZERO_RANGE },
+	};
+
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+		if (!strcmp(modes[i].name, name))
+			return fallocate(fd, modes[i].mode, offset, length) ? failed("fallocate") : 0;
+	errno = EINVAL;
+	return failed("mode");
+}
+
+static int flip(int fd, off_t offset)
+{
+	uint8_t byte;
+
+	if (pread(fd, &byte, 1, offset) != 1)
+		return failed("pread");
+	byte ^= 1;
+	if (pwrite(fd, &byte, 1, offset) != 1)
+		return failed("pwrite");
+	return fsync(fd) ? failed("fsync") : 0;
+}
+
+static int swap(int fd, off_t a, off_t b, size_t length)
+{
+	char *first = malloc(length), *second = malloc(length);
+	int result = 0;
+
+	if (!first || !second || pread(fd, first, length, a) != (ssize_t)length || pread(fd, second, length, b) != (ssize_t)length)
+		result = failed("pread");
+	else if (pwrite(fd, second, length, a) != (ssize_t)length || pwrite(fd, first, length, b) != (ssize_t)length || fsync(fd))
+		result = failed("pwrite");
+	free(first);
+	free(second);
+	return result;
+}
+
+int main(int argc, char **argv)
+{
+	const char *verb = argc > 2 ? argv[1] : "";
+	int fd, flags = O_RDWR | O_CLOEXEC;
+
+	if (!strcmp(verb, "pread"))
+		flags = O_RDONLY | O_CLOEXEC;
+	else if (!strcmp(verb, "creat"))
+		flags |= O_CREAT;
+	fd = argc > 2 ? open(argv[2], flags, 0644) : -1;
+	if (argc > 2 && fd < 0)
+		return failed("open");
+	if (!strcmp(verb, "creat") && argc == 3)
+		return 0;
+	if (!strcmp(verb, "mmap-write") && argc == 5)
+		return mmap_write(fd, atoll(argv[3]), argv[4]);
+	if (!strcmp(verb, "pread") && argc == 5)
+		return read_range(fd, atoll(argv[3]), (size_t)atoll(argv[4]));
+	if (!strcmp(verb, "fallocate") && argc == 6)
+		return allocate(fd, argv[3], atoll(argv[4]), atoll(argv[5]));
+	if (!strcmp(verb, "flip") && argc == 4)
+		return flip(fd, atoll(argv[3]));
+	if (!strcmp(verb, "swap") && argc == 6)
+		return swap(fd, atoll(argv[3]), atoll(argv[4]), (size_t)atoll(argv[5]));
+	fprintf(stderr, "e4c-io: see the head of tools/io.c\n");
+	return 2;
+}
