@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What ext4 may call: included at the end of ext4.h, and the only header of
+ * ours that ext4 sees. Every hook is a call of one of these functions.
+ *
+ * "Our inode": a regular file with the encrypt flag. On this file system type
+ * its contents are authenticated, or it cannot be opened at all.
+ */
+#ifndef E4C_HOOKS_H
+#define E4C_HOOKS_H
+
+struct e4c_info;
+
+static inline bool e4c_inode(const struct inode *inode)
+{
+	return IS_ENCRYPTED(inode) && S_ISREG(inode->i_mode);
+}
+
+/* module.c */
+int e4c_module_init(void);
+void e4c_module_exit(void);
+
+/* mount.c */
+int e4c_mount_check(struct super_block *sb);
+
+/* context.c */
+int e4c_context_get(struct inode *inode, void *ctx, size_t len);
+int e4c_context_to_disk(void *ctx, size_t len);
+
+/* key.c */
+void e4c_inode_init(struct super_block *sb, struct ext4_inode_info *ei);
+int e4c_info_load(struct inode *inode);
+void e4c_info_free(struct inode *inode);
+
+/* read.c */
+int e4c_readpages(struct inode *inode, struct readahead_control *rac, struct folio *folio);
+int e4c_block_read(struct inode *inode, struct folio *folio, struct buffer_head *bh);
+
+/* write.c */
+struct folio *e4c_folio_bounce(struct ext4_io_submit *io, struct folio *folio);
+int e4c_folio_fail(struct folio *folio, int err);
+bool e4c_folio_is_bounce(struct folio *folio);
+struct folio *e4c_folio_of_bounce(struct folio *bounce);
+void e4c_bounce_free(struct folio *bounce);
+bool e4c_io_end_failed(ext4_io_end_t *io_end);
+int e4c_io_end_convert(handle_t *handle, ext4_io_end_t *io_end);
+
+/* overwrite.c */
+bool e4c_buffer_waits(struct inode *inode, ext4_lblk_t lblk, struct buffer_head *bh, bool do_map);
+bool e4c_folio_waits(struct inode *inode);
+int e4c_folio_journal(struct inode *inode, struct folio *folio, struct writeback_control *wbc);
+
+/* groups.c */
+int e4c_groups_prepare(handle_t *handle, struct inode *inode, ext4_lblk_t lblk, unsigned int *len);
+
+/* space.c */
+int e4c_group_reserve(struct inode *inode, ext4_lblk_t lblk);
+int e4c_prepare_credits(struct inode *inode);
+int e4c_writepages_credits(struct inode *inode);
+int e4c_convert_credits(struct inode *inode);
+bool e4c_goal_is_far(struct inode *inode, ext4_lblk_t block, ext4_lblk_t other);
+int e4c_free_revokes(struct inode *inode, ext4_lblk_t from, int blocks, int credits);
+int e4c_free_flags(struct inode *inode, int flags);
+
+/* remove.c */
+int e4c_punch(handle_t *handle, struct inode *inode, ext4_lblk_t first, ext4_lblk_t end);
+int e4c_zero_range(struct inode *inode, ext4_lblk_t first, ext4_lblk_t count);
+bool e4c_keeps_orphan(struct inode *inode);
+int e4c_truncate(handle_t *handle, struct inode *inode);
+
+#endif

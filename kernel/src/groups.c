@@ -1,0 +1,445 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Tag blocks: finding, reading, creating and dropping them, and the only place
+ * where a slot or the chain of groups changes.
+ *
+ * A tag block lives in the block device's buffer cache and is written through
+ * the journal only, so the cached buffer is always the newest version.
+ * Its seal is verified at each use; nothing is trusted for having been verified
+ * before, because the buffer may have been dropped and read again meanwhile.
+ */
+#include "e4c.h"
+#include <linux/buffer_head.h>
+
+/*
+ * The last extent of @inode that begins at or before @lblk, cut to end at
+ * @lblk. 1: found, 0: none, -errno.
+ */
+int e4c_extent_before(struct inode *inode, ext4_lblk_t lblk, struct e4c_extent *ext)
+{
+	struct ext4_ext_path *path;
+	struct ext4_extent *ex;
+	int found = 0;
+
+	down_read(&EXT4_I(inode)->i_data_sem);
+	path = ext4_find_extent(inode, lblk, NULL, 0);
+	if (IS_ERR(path)) {
+		found = PTR_ERR(path);
+		goto out;
+	}
+	ex = path[path->p_depth].p_ext;
+	if (ex && le32_to_cpu(ex->ee_block) <= lblk) {
+		ext->first = le32_to_cpu(ex->ee_block);
+		ext->len = min_t(u32, ext4_ext_get_actual_len(ex), lblk - ext->first + 1);
+		ext->pblk = ext4_ext_pblock(ex);
+		ext->written = !ext4_ext_is_unwritten(ex);
+		found = 1;
+	}
+	ext4_free_ext_path(path);
+out:
+	up_read(&EXT4_I(inode)->i_data_sem);
+	return found;
+}
+
+/*
+ * The highest group that exists and is not above @g, as one block in @at.
+ * 1: found, 0: none (or @g < 0), -errno.
+ */
+int e4c_group_before(struct inode *inode, s64 g, struct e4c_extent *at)
+{
+	int ret;
+
+	if (g < 0)
+		return 0;
+	ret = e4c_extent_before(inode, E4C_TAG_LBLK + g, at);
+	if (ret <= 0)
+		return ret;
+	if (at->first + at->len <= E4C_TAG_LBLK)
+		return 0;
+	if (at->written)
+		return e4c_report_group(inode, at->first - E4C_TAG_LBLK, "its extent is written");
+	at->pblk += at->len - 1;
+	at->first += at->len - 1;
+	at->len = 1;
+	return 1;
+}
+
+/*
+ * The buffer of tag block @g with its read started: wait with e4c_group_wait().
+ * NULL: the group does not exist; ERR_PTR.
+ */
+struct buffer_head *e4c_group_get(struct inode *inode, u32 g)
+{
+	struct ext4_map_blocks map = { .m_lblk = E4C_TAG_LBLK + g, .m_len = 1 };
+	struct buffer_head *bh;
+	int ret;
+
+	ret = ext4_map_blocks(NULL, inode, &map, 0);
+	if (ret < 0)
+		return ERR_PTR(ret);
+	if (map.m_flags & EXT4_MAP_MAPPED)
+		return ERR_PTR(e4c_report_group(inode, g, "its extent is written"));
+	if (!ret || !(map.m_flags & EXT4_MAP_UNWRITTEN))
+		return NULL;
+	bh = sb_getblk(inode->i_sb, map.m_pblk);
+	if (!bh)
+		return ERR_PTR(-ENOMEM);
+	ext4_read_bh_lock(bh, REQ_META | REQ_PRIO, false);
+	return bh;
+}
+
+/* Wait for the read that e4c_group_get() started. 0 or -EIO. */
+int e4c_group_wait(struct buffer_head *bh)
+{
+	wait_on_buffer(bh);
+	if (buffer_uptodate(bh))
+		return 0;
+	/* A read without waiting can be skipped when the buffer was locked. */
+	return ext4_read_bh_lock(bh, REQ_META | REQ_PRIO, true);
+}
+
+static bool slot_is_zero(const struct e4c_slot *slot)
+{
+	return !memchr_inv(slot, 0, sizeof(*slot));
+}
+
+/*
+ * Read and verify tag block @g and copy it to @out: what a reader works with,
+ * so that writers of the same group are not held up. 0, -EIO (reported).
+ */
+int e4c_group_copy(struct e4c_op *op, struct inode *inode, u32 g, struct buffer_head *bh,
+		   struct e4c_tag_block *out)
+{
+	int err = e4c_group_wait(bh);
+
+	if (err)
+		return err;
+	lock_buffer(bh);
+	memcpy(out, bh->b_data, sizeof(*out));
+	unlock_buffer(bh);
+	if (e4c_group_verify(op, g, out))
+		return e4c_report_group(inode, g, "the group seal does not verify");
+	return 0;
+}
+
+/*
+ * That group @g does not exist is authentic if its predecessor in the chain
+ * says so. A file without any group has no authenticated data at all.
+ */
+static int group_check_absent(struct e4c_op *op, struct inode *inode, u32 g,
+			      struct e4c_tag_block *scratch)
+{
+	struct e4c_extent at;
+	struct buffer_head *bh;
+	u32 pred, next;
+	int ret;
+
+	ret = e4c_group_before(inode, (s64)g - 1, &at);
+	if (ret < 0)
+		return ret;
+	if (!ret) {
+		/* Nothing below: then nothing may be above either. */
+		ret = e4c_group_before(inode, E4C_GROUPS - 1, &at);
+		if (ret > 0)
+			return e4c_report_group(inode, 0, "it is missing");
+		return ret;
+	}
+	pred = at.first - E4C_TAG_LBLK;
+	bh = e4c_group_get(inode, pred);
+	if (IS_ERR_OR_NULL(bh))
+		return bh ? PTR_ERR(bh) : -EIO;
+	ret = e4c_group_copy(op, inode, pred, bh, scratch);
+	brelse(bh);
+	if (ret)
+		return ret;
+	next = e4c_seal_next(scratch);
+	if (next && next <= g)
+		return e4c_report_group(inode, next, "it is missing");
+	return 0;
+}
+
+/*
+ * Page @page is a hole or unwritten on disk: is that authentic? 0, -EIO
+ * (reported), -errno.
+ */
+int e4c_page_check_absent(struct e4c_op *op, struct inode *inode, u32 page)
+{
+	u32 g = e4c_page_group(page);
+	struct e4c_tag_block *block;
+	struct buffer_head *bh;
+	int err;
+
+	block = kmalloc(sizeof(*block), GFP_NOFS | __GFP_NOFAIL);
+	bh = e4c_group_get(inode, g);
+	if (IS_ERR(bh)) {
+		err = PTR_ERR(bh);
+	} else if (!bh) {
+		err = group_check_absent(op, inode, g, block);
+	} else {
+		err = e4c_group_copy(op, inode, g, bh, block);
+		if (!err && !slot_is_zero(&block->slot[e4c_page_slot(page)]))
+			err = e4c_report_page(inode, page, "a valid slot over a hole");
+		brelse(bh);
+	}
+	kfree(block);
+	return err;
+}
+
+/*
+ * Begin to change slots of group @g in @handle: get write access and verify the
+ * seal, so that a change never lends authenticity to a forged block. Nothing
+ * has changed when this fails. Needs one credit.
+ */
+int e4c_group_open(struct e4c_op *op, handle_t *handle, struct inode *inode, u32 g,
+		   struct buffer_head *bh)
+{
+	int err = e4c_group_wait(bh);
+
+	if (err)
+		return err;
+	err = ext4_journal_get_write_access(handle, inode->i_sb, bh, EXT4_JTR_NONE);
+	if (err)
+		return err;
+	lock_buffer(bh);
+	err = e4c_group_verify(op, g, e4c_tag_block(bh));
+	unlock_buffer(bh);
+	if (err)
+		return e4c_report_group(inode, g, "the group seal does not verify");
+	return 0;
+}
+
+/*
+ * Check in an opened group that @count slots from that of @page on are in
+ * @state: the invariant before the change. 0 or -EIO (reported).
+ */
+int e4c_slots_expect(struct inode *inode, u32 g, struct buffer_head *bh, u32 page, u32 count,
+		     u32 state)
+{
+	const struct e4c_slot *slot = &e4c_tag_block(bh)->slot[e4c_page_slot(page)];
+
+	for (; count; count--, page++, slot++) {
+		if (le32_to_cpu(slot->info) == state &&
+		    (state != E4C_STATE_ABSENT || slot_is_zero(slot)))
+			continue;
+		return e4c_report_page(inode, page, state == E4C_STATE_ABSENT ?
+				       "a valid slot over a hole" :
+				       "a written block without a valid slot");
+	}
+	return 0;
+}
+
+/* In an opened group, with its buffer locked. */
+void e4c_slot_set(struct buffer_head *bh, u32 page, const struct e4c_slot *slot)
+{
+	e4c_tag_block(bh)->slot[e4c_page_slot(page)] = *slot;
+}
+
+/* In an opened group, with its buffer locked; all @count pages are in it. */
+void e4c_slots_clear(struct buffer_head *bh, u32 page, u32 count)
+{
+	memset(&e4c_tag_block(bh)->slot[e4c_page_slot(page)], 0, count * sizeof(struct e4c_slot));
+}
+
+/*
+ * End the change of group @g: seal, unlock the buffer, hand it to the journal.
+ * There is no way back from here: the extents have changed already. Sealing
+ * fails only if the crypto driver is broken; then the journal must not commit.
+ */
+int e4c_group_close(struct e4c_op *op, handle_t *handle, struct inode *inode, u32 g,
+		    struct buffer_head *bh)
+{
+	int err = e4c_group_seal(op, g, e4c_tag_block(bh));
+
+	unlock_buffer(bh);
+	if (WARN_ON_ONCE(err)) {
+		jbd2_journal_abort(EXT4_JOURNAL(inode), err);
+		return err;
+	}
+	return ext4_handle_dirty_metadata(handle, NULL, bh);
+}
+
+/* Change the chain: group @g is now followed by @next. */
+static int group_set_next(struct e4c_op *op, handle_t *handle, struct inode *inode, u32 g,
+			  struct buffer_head *bh, u32 next)
+{
+	lock_buffer(bh);
+	e4c_tag_block(bh)->seal.info = cpu_to_le32(next);
+	return e4c_group_close(op, handle, inode, g, bh);
+}
+
+/*
+ * Write the first version of tag block @g at @pblk. The buffer is cleared even
+ * if uptodate: a reader of the raw device may have left an old copy there.
+ */
+static int group_init(struct e4c_op *op, handle_t *handle, struct inode *inode, u32 g,
+		      ext4_fsblk_t pblk, u32 next)
+{
+	struct buffer_head *bh = sb_getblk(inode->i_sb, pblk);
+	int err;
+
+	if (!bh)
+		return -ENOMEM;
+	lock_buffer(bh);
+	err = ext4_journal_get_create_access(handle, inode->i_sb, bh, EXT4_JTR_NONE);
+	if (err) {
+		unlock_buffer(bh);
+		goto out;
+	}
+	memset(bh->b_data, 0, E4C_BLOCK_SIZE);
+	e4c_tag_block(bh)->seal.info = cpu_to_le32(next);
+	set_buffer_uptodate(bh);
+	err = e4c_group_close(op, handle, inode, g, bh);
+out:
+	brelse(bh);
+	return err;
+}
+
+/*
+ * Allocate groups from @g on, at most @count of them, in one run of blocks, and
+ * put them into the chain. The predecessor is verified before anything changes.
+ * Returns how many were made (>= 1), -errno. Needs the credits of one
+ * allocation, @count and one.
+ */
+static int groups_create(struct e4c_op *op, handle_t *handle, struct inode *inode, u32 g,
+			 u32 count)
+{
+	struct ext4_map_blocks map = { .m_lblk = E4C_TAG_LBLK + g, .m_len = count };
+	struct buffer_head *pred_bh = NULL;
+	struct e4c_extent at;
+	u32 pred = 0, next = 0, i;
+	int ret;
+
+	ret = e4c_group_before(inode, (s64)g - 1, &at);
+	if (ret < 0)
+		return ret;
+	if (ret) {
+		pred = at.first - E4C_TAG_LBLK;
+		pred_bh = e4c_group_get(inode, pred);
+		if (IS_ERR_OR_NULL(pred_bh))
+			return pred_bh ? PTR_ERR(pred_bh) : -EIO;
+		ret = e4c_group_open(op, handle, inode, pred, pred_bh);
+		if (ret)
+			goto out;
+		next = e4c_seal_next(e4c_tag_block(pred_bh));
+		if (next && next < g + count) {
+			ret = e4c_report_group(inode, next, "it is missing");
+			goto out;
+		}
+	}
+	ret = ext4_map_blocks(handle, inode, &map, EXT4_GET_BLOCKS_CREATE_UNWRIT_EXT |
+			      EXT4_GET_BLOCKS_METADATA_NOFAIL | EXT4_GET_BLOCKS_NO_NORMALIZE);
+	if (ret <= 0) {
+		ret = ret ? ret : -ENOSPC;
+		goto out;
+	}
+	count = map.m_len;
+	for (i = count; i--;) {
+		ret = group_init(op, handle, inode, g + i, map.m_pblk + i,
+				 i == count - 1 ? next : g + i + 1);
+		if (ret)
+			goto out;
+	}
+	if (pred_bh)
+		ret = group_set_next(op, handle, inode, pred, pred_bh, g);
+out:
+	brelse(pred_bh);
+	return ret < 0 ? ret : count;
+}
+
+/*
+ * Make sure that groups from @g on exist, at most @count of them. Returns how
+ * many do from @g on; 0: one would have to be allocated, but *@runs is used up;
+ * -errno.
+ */
+static int groups_ensure(struct e4c_op *op, handle_t *handle, struct inode *inode, u32 g,
+			 u32 count, int *runs)
+{
+	struct ext4_map_blocks map = { .m_lblk = E4C_TAG_LBLK + g, .m_len = count };
+	int ret;
+
+	ret = ext4_map_blocks(NULL, inode, &map, 0);
+	if (ret < 0)
+		return ret;
+	if (map.m_flags & EXT4_MAP_MAPPED)
+		return e4c_report_group(inode, g, "its extent is written");
+	if (map.m_flags & EXT4_MAP_UNWRITTEN)
+		return map.m_len;
+	if (!*runs)
+		return 0;
+	--*runs;
+	return groups_create(op, handle, inode, g, min_t(u32, count, map.m_len));
+}
+
+/*
+ * Hook before blocks are allocated or converted for @lblk .. @lblk + *@len - 1:
+ * make their groups exist. Shortens *@len to the pages whose groups do, when
+ * that takes more than the two allocations that e4c_prepare_credits() pays.
+ * 0 or -errno.
+ */
+int e4c_groups_prepare(handle_t *handle, struct inode *inode, ext4_lblk_t lblk, unsigned int *len)
+{
+	struct e4c_info *info = e4c_info(inode);
+	u32 first, g, last;
+	struct e4c_op *op;
+	int runs = 2, ret;
+
+	if (!e4c_inode(inode))
+		return 0;
+	if (WARN_ON_ONCE(!info))
+		return -ENOKEY;
+	*len = min_t(unsigned int, *len, E4C_IO_PAGES);
+	g = first = e4c_page_group(lblk);
+	last = e4c_page_group(lblk + *len - 1);
+
+	op = e4c_op_alloc(info);
+	mutex_lock(&info->group_lock);
+	/* Group 0 exists whenever any does. */
+	ret = groups_ensure(op, handle, inode, 0, 1, &runs);
+	while (ret > 0 && g <= last) {
+		ret = groups_ensure(op, handle, inode, g, last - g + 1, &runs);
+		if (ret > 0)
+			g += ret;
+	}
+	mutex_unlock(&info->group_lock);
+	e4c_op_free(op);
+	if (g == first)
+		return ret < 0 ? ret : -ENOSPC;
+	if (g <= last)
+		*len = e4c_group_first_page(g) - lblk;
+	return 0;
+}
+
+/*
+ * Take @g, the last group, out of the chain and free its block. Its slots are
+ * all absent. Needs two credits and those of freeing an extent.
+ */
+int e4c_group_drop(struct e4c_op *op, handle_t *handle, struct inode *inode, u32 g)
+{
+	struct e4c_info *info = e4c_info(inode);
+	ext4_lblk_t lblk = E4C_TAG_LBLK + g;
+	struct buffer_head *bh;
+	struct e4c_extent at;
+	int ret;
+
+	mutex_lock(&info->group_lock);
+	ret = e4c_group_before(inode, (s64)g - 1, &at);
+	if (ret > 0) {
+		u32 pred = at.first - E4C_TAG_LBLK;
+
+		bh = e4c_group_get(inode, pred);
+		ret = IS_ERR_OR_NULL(bh) ? (bh ? PTR_ERR(bh) : -EIO) :
+		      e4c_group_open(op, handle, inode, pred, bh);
+		if (!ret)
+			ret = group_set_next(op, handle, inode, pred, bh, 0);
+		if (!IS_ERR_OR_NULL(bh))
+			brelse(bh);
+	}
+	if (!ret) {
+		down_write(&EXT4_I(inode)->i_data_sem);
+		ext4_es_remove_extent(inode, lblk, 1);
+		ret = ext4_ext_remove_space(inode, lblk, lblk);
+		up_write(&EXT4_I(inode)->i_data_sem);
+	}
+	mutex_unlock(&info->group_lock);
+	return ret;
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Space and journal credits: reservation of tag blocks at the time a page is
+ * dirtied, what a handle needs, where tag blocks go, how freed blocks are
+ * revoked.
+ */
+#include "e4c.h"
+#include <linux/buffer_head.h>
+
+/*
+ * Hook where a buffered write or a page fault gets its block: reserve the
+ * page's tag block as a delayed block, so that quota and ENOSPC reach the
+ * writer, and nothing is allocated before writeback. Takes no handle.
+ */
+int e4c_group_reserve(struct inode *inode, ext4_lblk_t lblk)
+{
+	struct buffer_head bh = { .b_size = E4C_BLOCK_SIZE };
+	u32 g;
+	int err;
+
+	if (!e4c_inode(inode) || lblk >= E4C_TAG_LBLK)
+		return 0;
+	if (!e4c_info(inode))
+		return -ENOKEY;
+	g = e4c_page_group(lblk);
+	err = ext4_da_get_block_prep(inode, E4C_TAG_LBLK + g, &bh, 1);
+	if (err || !g)
+		return err;
+	/* The first group of a file brings group 0 along. */
+	bh = (struct buffer_head){ .b_size = E4C_BLOCK_SIZE };
+	return ext4_da_get_block_prep(inode, E4C_TAG_LBLK, &bh, 1);
+}
+
+/*
+ * Credits of e4c_groups_prepare(): two allocations, the new tag blocks, and
+ * their predecessor in the chain, twice.
+ */
+int e4c_prepare_credits(struct inode *inode)
+{
+	if (!e4c_inode(inode))
+		return 0;
+	return 2 * ext4_chunk_trans_blocks(inode, E4C_IO_GROUPS) + E4C_IO_GROUPS + 3;
+}
+
+/*
+ * Pages that one handle overwrites through the journal at most: enough to make
+ * the handle worth its cost, little enough to leave room to others.
+ */
+static int overwrite_pages(struct inode *inode)
+{
+	return min(256, EXT4_JOURNAL(inode)->j_max_transaction_buffers / 8);
+}
+
+/* What a writepages handle needs for the tags and for overwrites. */
+int e4c_writepages_credits(struct inode *inode)
+{
+	if (!e4c_inode(inode))
+		return 0;
+	return e4c_prepare_credits(inode) + overwrite_pages(inode);
+}
+
+/*
+ * Is what is left of the current handle too little to overwrite another page
+ * and still allocate an extent? Then the caller goes on with a new handle.
+ */
+bool e4c_folio_waits(struct inode *inode)
+{
+	handle_t *handle = ext4_journal_current_handle();
+
+	if (!e4c_inode(inode) || !handle)
+		return false;
+	return jbd2_handle_buffer_credits(handle) <
+	       ext4_chunk_trans_blocks(inode, E4C_IO_PAGES) + e4c_prepare_credits(inode) + 2;
+}
+
+/* What the conversion of one io_end needs beyond the extents: its tag blocks. */
+int e4c_convert_credits(struct inode *inode)
+{
+	return e4c_inode(inode) ? E4C_IO_GROUPS : 0;
+}
+
+/*
+ * Hook in the choice of an allocation goal: are these logical blocks in
+ * different areas, so that their distance says nothing about physical blocks?
+ */
+bool e4c_goal_is_far(struct inode *inode, ext4_lblk_t block, ext4_lblk_t other)
+{
+	return e4c_inode(inode) && (block >= E4C_TAG_LBLK) != (other >= E4C_TAG_LBLK);
+}
+
+/*
+ * Hook where credits are taken to free the @blocks blocks of an extent from
+ * @from on: what may be in the log must be revoked, or a replay after reuse
+ * would put it back. The answer is kept for e4c_free_flags(), which comes next
+ * under the same i_data_sem: asked again it could differ, since other pages of
+ * the file may be overwritten meanwhile.
+ */
+int e4c_free_revokes(struct inode *inode, ext4_lblk_t from, int blocks, int credits)
+{
+	if (!e4c_inode(inode))
+		return credits;
+	EXT4_I(inode)->i_e4c_revoke = from >= E4C_TAG_LBLK || e4c_data_in_log(inode);
+	return EXT4_I(inode)->i_e4c_revoke ? blocks : credits;
+}
+
+/* Hook where they are freed: how. */
+int e4c_free_flags(struct inode *inode, int flags)
+{
+	if (e4c_inode(inode) && EXT4_I(inode)->i_e4c_revoke)
+		flags |= EXT4_FREE_BLOCKS_METADATA | EXT4_FREE_BLOCKS_FORGET;
+	return flags;
+}

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * New data: pages of unwritten extents. The page is sealed into a bounce page
+ * before its bio is submitted; when all bios of an io_end have completed, the
+ * extents become written and the slots valid in one transaction, and only then
+ * ends the writeback of the pages.
+ */
+#include "e4c.h"
+#include <linux/bio.h>
+#include <linux/buffer_head.h>
+
+/*
+ * Hangs on the private field of a bounce page, so that completion needs no
+ * second list and no allocation.
+ */
+struct e4c_bounce {
+	struct folio *folio;		/* the page cache page */
+	struct buffer_head *tag_bh;	/* its group, read and pinned */
+	u32 page;
+	struct e4c_slot slot;
+};
+
+static struct e4c_bounce *bounce_of(struct folio *bounce)
+{
+	return folio_get_private(bounce);
+}
+
+bool e4c_folio_is_bounce(struct folio *folio)
+{
+	return !folio->mapping && folio_test_checked(folio);
+}
+
+struct folio *e4c_folio_of_bounce(struct folio *bounce)
+{
+	return bounce_of(bounce)->folio;
+}
+
+/* @bounce may be NULL. */
+void e4c_bounce_free(struct folio *bounce)
+{
+	struct e4c_bounce *b;
+
+	if (!bounce)
+		return;
+	b = bounce_of(bounce);
+	brelse(b->tag_bh);
+	kfree(b);
+	folio_clear_checked(bounce);
+	bounce->private = NULL;
+	folio_put(bounce);
+}
+
+/*
+ * A page for the ciphertext. Never fails, since writeback must not. Before it
+ * waits for memory the bio in preparation is submitted, because the pages that
+ * its completion frees may be the ones that are waited for.
+ */
+static struct folio *bounce_alloc(struct ext4_io_submit *io)
+{
+	struct folio *folio = folio_alloc(GFP_NOWAIT | __GFP_NOWARN, 0);
+
+	if (!folio) {
+		ext4_io_submit(io);
+		folio = folio_alloc(GFP_NOFS | __GFP_NOFAIL, 0);
+	}
+	folio->private = kzalloc(sizeof(struct e4c_bounce), GFP_NOFS | __GFP_NOFAIL);
+	folio_set_checked(folio);
+	return folio;
+}
+
+/*
+ * Hook in the submission of a page whose block is unwritten on disk: seal
+ * @folio (locked) into a bounce page and return that. ERR_PTR: the page cannot
+ * be written, see e4c_folio_fail().
+ */
+struct folio *e4c_folio_bounce(struct ext4_io_submit *io, struct folio *folio)
+{
+	struct inode *inode = folio->mapping->host;
+	struct e4c_info *info = e4c_info(inode);
+	struct folio *bounce;
+	struct e4c_bounce *b;
+	struct e4c_op *op;
+	int err;
+
+	/* Without the conversion at completion nobody would write the tag. */
+	if (WARN_ON_ONCE(!info || !(io->io_end->flag & EXT4_IO_END_UNWRITTEN)))
+		return ERR_PTR(-EIO);
+	bounce = bounce_alloc(io);
+	b = bounce_of(bounce);
+	b->folio = folio;
+	b->page = folio->index;
+	b->tag_bh = e4c_group_get(inode, e4c_page_group(b->page));
+	if (IS_ERR_OR_NULL(b->tag_bh)) {
+		err = b->tag_bh ? PTR_ERR(b->tag_bh) :
+		      e4c_report_group(inode, e4c_page_group(b->page), "it is missing");
+		b->tag_bh = NULL;
+		goto err_free;
+	}
+	op = e4c_op_alloc(info);
+	err = e4c_page_seal(op, b->page, folio_address(folio), folio_address(bounce), &b->slot);
+	e4c_op_free(op);
+	if (err)
+		goto err_free;
+	return bounce;
+
+err_free:
+	e4c_bounce_free(bounce);
+	return ERR_PTR(err);
+}
+
+/*
+ * Hook where a page could not be submitted: give it up as after a write error.
+ * The block stays unwritten; fsync reports the error. Returns 0, so that
+ * writeback of the other pages goes on.
+ */
+int e4c_folio_fail(struct folio *folio, int err)
+{
+	struct buffer_head *bh = folio_buffers(folio);
+
+	clear_buffer_async_write(bh);
+	set_buffer_unwritten(bh);
+	set_buffer_write_io_error(bh);
+	mapping_set_error(folio->mapping, err);
+	folio_start_writeback(folio);
+	folio_end_writeback(folio);
+	return 0;
+}
+
+/*
+ * Hook before the extents of @io_end are converted: after a write error none
+ * are, also on the path of ext4_put_io_end(), which does not look.
+ */
+bool e4c_io_end_failed(ext4_io_end_t *io_end)
+{
+	if (!e4c_inode(io_end->inode) || !(io_end->flag & EXT4_IO_END_FAILED))
+		return false;
+	if (io_end->handle)
+		jbd2_journal_free_reserved(io_end->handle);
+	return true;
+}
+
+/* Walk the bounce pages on the retained bios of an io_end. */
+struct walk {
+	struct bio *bio;
+	struct bio_vec *bv;
+	struct bvec_iter_all iter;
+};
+
+static void walk_start(struct walk *w, ext4_io_end_t *io_end)
+{
+	w->bio = io_end->bio;
+	if (w->bio)
+		w->bv = bvec_init_iter_all(&w->iter);
+}
+
+static struct e4c_bounce *walk_next(struct walk *w)
+{
+	while (w->bio) {
+		if (bio_next_segment(w->bio, &w->iter))
+			return bounce_of(page_folio(w->bv->bv_page));
+		w->bio = w->bio->bi_private;
+		if (w->bio)
+			w->bv = bvec_init_iter_all(&w->iter);
+	}
+	return NULL;
+}
+
+/*
+ * Call @fn for each group of @io_end in ascending order with a bounce page of
+ * it, until one fails.
+ */
+static int each_group(ext4_io_end_t *io_end, handle_t *handle, struct e4c_op *op,
+		      int (*fn)(ext4_io_end_t *io_end, handle_t *handle, struct e4c_op *op,
+				u32 g, struct buffer_head *bh))
+{
+	s64 done = -1;
+
+	for (;;) {
+		struct buffer_head *bh = NULL;
+		struct e4c_bounce *b;
+		struct walk w;
+		u32 g = 0;
+		int err;
+
+		walk_start(&w, io_end);
+		while ((b = walk_next(&w))) {
+			u32 bg = e4c_page_group(b->page);
+
+			if (bg > done && (!bh || bg < g)) {
+				g = bg;
+				bh = b->tag_bh;
+			}
+		}
+		if (!bh)
+			return 0;
+		err = fn(io_end, handle, op, g, bh);
+		if (err)
+			return err;
+		done = g;
+	}
+}
+
+/* May fail, changes nothing: the pages' slots must be absent so far. */
+static int group_check(ext4_io_end_t *io_end, handle_t *handle, struct e4c_op *op, u32 g,
+		       struct buffer_head *bh)
+{
+	struct e4c_bounce *b;
+	struct walk w;
+	int err = e4c_group_open(op, handle, io_end->inode, g, bh);
+
+	walk_start(&w, io_end);
+	while (!err && (b = walk_next(&w)))
+		if (e4c_page_group(b->page) == g)
+			err = e4c_slots_expect(io_end->inode, g, bh, b->page, 1, E4C_STATE_ABSENT);
+	return err;
+}
+
+static int group_fill(ext4_io_end_t *io_end, handle_t *handle, struct e4c_op *op, u32 g,
+		      struct buffer_head *bh)
+{
+	struct e4c_bounce *b;
+	struct walk w;
+
+	lock_buffer(bh);
+	walk_start(&w, io_end);
+	while ((b = walk_next(&w)))
+		if (e4c_page_group(b->page) == g)
+			e4c_slot_set(bh, b->page, &b->slot);
+	return e4c_group_close(op, handle, io_end->inode, g, bh);
+}
+
+/*
+ * Convert the extents of the pages that are on the bios. They are those of
+ * io_end->list_vec, except when submission broke off half-way: then what was
+ * not submitted must stay unwritten.
+ */
+static int extents_convert(ext4_io_end_t *io_end, handle_t *handle)
+{
+	struct ext4_io_end_vec *vec;
+	struct e4c_bounce *b;
+	struct walk w;
+	loff_t expected = 0, submitted = 0;
+	int err = 0;
+
+	list_for_each_entry(vec, &io_end->list_vec, list)
+		expected += vec->size;
+	walk_start(&w, io_end);
+	while (walk_next(&w))
+		submitted += PAGE_SIZE;
+
+	if (submitted == expected) {
+		list_for_each_entry(vec, &io_end->list_vec, list) {
+			err = ext4_convert_unwritten_extents(handle, io_end->inode, vec->offset,
+							     vec->size);
+			if (err)
+				break;
+		}
+		return err;
+	}
+	walk_start(&w, io_end);
+	while (!err && (b = walk_next(&w)))
+		err = ext4_convert_unwritten_extents(handle, io_end->inode,
+						     (loff_t)b->page << PAGE_SHIFT, PAGE_SIZE);
+	return err;
+}
+
+/*
+ * Hook in the completion of an io_end, in its reserved handle: check all
+ * groups, which may fail; convert the extents, which may fail; then set the
+ * slots, which may not.
+ */
+int e4c_io_end_convert(handle_t *handle, ext4_io_end_t *io_end)
+{
+	struct inode *inode = io_end->inode;
+	struct e4c_op *op;
+	int err;
+
+	if (WARN_ON_ONCE(!handle || !e4c_info(inode)))
+		return -EIO;
+	op = e4c_op_alloc(e4c_info(inode));
+	err = each_group(io_end, handle, op, group_check);
+	if (!err)
+		err = extents_convert(io_end, handle);
+	if (!err)
+		err = each_group(io_end, handle, op, group_fill);
+	e4c_op_free(op);
+	if (err)
+		mapping_set_error(inode->i_mapping, err);
+	return err;
+}
