@@ -62,7 +62,6 @@ constexpr std::array<ReasonRow, kErrorReasonLimit> kRows = {{
     {"FILESYSTEM_UNAUTHENTICATED", Code::kFailedPrecondition},
     {"FILESYSTEM_READ_ONLY", Code::kFailedPrecondition},
     {"CHANGED_MEANWHILE", Code::kAborted},
-    {"LOCKED_ELSEWHERE", Code::kFailedPrecondition},
     {"NO_SUCH_USER", Code::kNotFound},
 }};
 
@@ -89,7 +88,8 @@ absl::Status Error(ErrorReason reason, absl::string_view cause, absl::string_vie
 absl::Status ErrnoError(ErrorReason reason, int err, absl::string_view cause,
                         absl::string_view subject) {
   const char* words = strerrordesc_np(err);
-  return Error(reason, absl::StrCat(cause, ": ", words != nullptr ? words : "unknown error"), subject);
+  return Error(reason, absl::StrCat(cause, ": ", words != nullptr ? words : "unknown error"),
+               subject);
 }
 
 ErrorInfo InfoOf(const absl::Status& status) {

@@ -50,10 +50,9 @@ enum class ErrorReason : uint32_t {
   kFilesystemUnauthenticated = 34,
   kFilesystemReadOnly = 35,
   kChangedMeanwhile = 36,
-  kLockedElsewhere = 37,
-  kNoSuchUser = 38,
+  kNoSuchUser = 37,
 };
-inline constexpr uint32_t kErrorReasonLimit = 39;
+inline constexpr uint32_t kErrorReasonLimit = 38;
 
 struct ErrorInfo {
   ErrorReason reason = ErrorReason::kUnspecified;

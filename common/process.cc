@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "common/error.h"
 
@@ -18,6 +19,13 @@ absl::Status ForbidCoreDumps() {
     return ErrnoError(ErrorReason::kInternal, errno, "core dumps cannot be switched off");
   }
   return absl::OkStatus();
+}
+
+size_t RaiseDescriptorLimit() {
+  struct rlimit limit = {};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  const rlim_t before = std::exchange(limit.rlim_cur, limit.rlim_max);
+  return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_max : before;
 }
 
 }  // namespace ext4crypt

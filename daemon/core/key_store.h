@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where keys are kept in wrapped form.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "daemon/core/types.h"
+
+namespace ext4crypt {
+
+// Implementations are safe to call from any thread. Each call that changes something is one
+// transaction, durable when it returns OK, without any effect otherwise.
+class KeyStore {
+ public:
+  virtual ~KeyStore() = default;
+
+  // kAlreadyEnrolled when `record.uid` has a key of that name.
+  [[nodiscard]] virtual absl::Status CreateKey(const KeyRecord& record) = 0;
+  // kNotEnrolled when there is none.
+  [[nodiscard]] virtual absl::StatusOr<KeyRecord> FindKey(Uid uid, const std::string& name) = 0;
+  // By name; empty when there is none.
+  [[nodiscard]] virtual absl::StatusOr<std::vector<KeyRecord>> ListKeys(Uid uid) = 0;
+  // kChangedMeanwhile when `old_id` is no protector of that key any more.
+  [[nodiscard]] virtual absl::Status ReplaceProtector(Uid uid, const std::string& name,
+                                                      const ProtectorId& old_id,
+                                                      const ProtectorRecord& replacement) = 0;
+};
+
+}  // namespace ext4crypt

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// The nouns of the key service. Nothing here is secret.
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace ext4crypt {
+
+using Uid = uid_t;
+
+inline constexpr size_t kMasterKeySize = 64;  // FSCRYPT_MAX_KEY_SIZE, what AES-256-XTS wants
+inline constexpr char kDefaultKeyName[] = "default";
+
+// fscrypt's name for a key: 16 bytes derived from it.
+using KeyIdentifier = std::array<uint8_t, 16>;
+using ProtectorId = std::array<uint8_t, 16>;
+
+// Stored, and part of what a protector authenticates: never renumber.
+enum class ProtectorKind : uint8_t {
+  kPassphrase = 1,
+  kRecovery = 2,
+};
+
+[[nodiscard]] constexpr const char* KindName(ProtectorKind kind) {
+  switch (kind) {
+    case ProtectorKind::kPassphrase:
+      return "passphrase";
+    case ProtectorKind::kRecovery:
+      return "recovery";
+  }
+  return "unknown";
+}
+
+// One way to unwrap a key, as stored. `parameters` is the kind's own canonical encoding.
+struct ProtectorRecord {
+  ProtectorId id{};
+  ProtectorKind kind{};
+  std::vector<uint8_t> parameters;
+  std::vector<uint8_t> nonce;
+  std::vector<uint8_t> wrapped_key;
+  int64_t created_unix_s = 0;
+};
+
+struct KeyRecord {
+  Uid uid = 0;
+  std::string name;
+  KeyIdentifier identifier{};
+  int64_t created_unix_s = 0;
+  std::vector<ProtectorRecord> protectors;
+};
+
+}  // namespace ext4crypt

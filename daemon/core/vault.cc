@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/core/vault.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/error.h"
+#include "common/log.h"
+#include "common/status_macros.h"
+
+namespace ext4crypt {
+namespace {
+
+VolumeReport Failed(const Volume& volume, KeyState state, absl::Status error) {
+  return VolumeReport{.volume = volume, .state = state, .error = std::move(error)};
+}
+
+KeyState StateOf(const VolumeKeyStatus& status) {
+  if (status.presence == KeyPresence::kRemovalIncomplete) return KeyState::kBusy;
+  return status.presence == KeyPresence::kPresent && status.claimed_by_user ? KeyState::kUnlocked
+                                                                            : KeyState::kLocked;
+}
+
+bool HasState(const std::vector<VolumeReport>& reports, KeyState state) {
+  return std::any_of(reports.begin(), reports.end(),
+                     [state](const VolumeReport& report) { return report.state == state; });
+}
+
+}  // namespace
+
+std::shared_ptr<const Vault::HeldKey> Vault::Held(Uid uid) {
+  const std::lock_guard lock(mutex_);
+  const auto it = held_.find(uid);
+  return it == held_.end() ? nullptr : it->second;
+}
+
+std::vector<Uid> Vault::HeldUids() {
+  const std::lock_guard lock(mutex_);
+  std::vector<Uid> uids;
+  for (const auto& [uid, held] : held_) uids.push_back(uid);
+  return uids;
+}
+
+absl::StatusOr<UnlockReport> Vault::Unlock(Uid uid, const Credential& credential) {
+  ASSIGN_OR_RETURN(const KeyRecord record, store_.FindKey(uid, kDefaultKeyName));
+  // Half a second of derivation: outside the mutex, so that status and lock do not wait for it.
+  ASSIGN_OR_RETURN(OpenedKey opened, opener_.Open(record, credential));
+  const auto held = std::make_shared<const HeldKey>(
+      HeldKey{.identifier = record.identifier, .key = std::move(opened.key)});
+
+  const std::lock_guard user_lock(UserMutex(uid));
+  {
+    const std::lock_guard lock(mutex_);
+    held_[uid] = held;
+    busy_.erase(uid);
+  }
+  UnlockReport report{.identifier = record.identifier};
+  ASSIGN_OR_RETURN(const std::vector<Volume> volumes, volumes_.ListVolumes());
+  report.volumes = AddToVolumes(uid, *held, volumes);
+  const absl::Status keyring = keyring_.InstallDefaultKey(uid, held->key);
+  report.keyring_installed = keyring.ok();
+  if (!keyring.ok()) {
+    Log(LogLevel::kWarning,
+        absl::StrCat("uid ", uid, ": no default key in the user's keyring: ", keyring.message()));
+  }
+  return report;
+}
+
+std::vector<VolumeReport> Vault::AddToVolumes(Uid uid, const HeldKey& held,
+                                              const std::vector<Volume>& volumes) {
+  std::vector<VolumeReport> reports;
+  for (const Volume& volume : volumes) {
+    if (!IsUsable(volume)) continue;
+    absl::Status added = volumes_.AddKey(volume, uid, held.identifier, held.key);
+    if (added.ok()) {
+      reports.push_back(VolumeReport{.volume = volume, .state = KeyState::kUnlocked});
+    } else {
+      Log(LogLevel::kWarning, absl::StrCat("uid ", uid, ": ", added.message()));
+      reports.push_back(Failed(volume, KeyState::kLocked, std::move(added)));
+    }
+  }
+  return reports;
+}
+
+absl::StatusOr<LockReport> Vault::Lock(Uid uid) {
+  ASSIGN_OR_RETURN(const KeyRecord record, store_.FindKey(uid, kDefaultKeyName));
+  const std::lock_guard user_lock(UserMutex(uid));
+  {
+    const std::lock_guard lock(mutex_);
+    held_.erase(uid);
+  }
+  // Before the volumes: nothing new may be created with the key while it is being taken away.
+  const absl::Status keyring = keyring_.RemoveDefaultKey(uid);
+  ASSIGN_OR_RETURN(LockReport report, RemoveFromVolumes(uid, record.identifier));
+  {
+    const std::lock_guard lock(mutex_);
+    if (report.state == KeyState::kBusy) {
+      busy_[uid] = record.identifier;
+    } else {
+      busy_.erase(uid);
+    }
+  }
+  RETURN_IF_ERROR(keyring);
+  return report;
+}
+
+absl::StatusOr<LockReport> Vault::RemoveFromVolumes(Uid uid, const KeyIdentifier& identifier) {
+  LockReport report;
+  // All volumes, not only the usable ones: an earlier run of the service may have had other
+  // options, and what it added must go all the same.
+  ASSIGN_OR_RETURN(const std::vector<Volume> volumes, volumes_.ListVolumes());
+  std::vector<Volume> busy_volumes;
+  for (const Volume& volume : volumes) {
+    bool involved = false;
+    VolumeReport removal = RemoveFromVolume(uid, identifier, volume, involved);
+    if (!involved) continue;
+    if (removal.state == KeyState::kBusy) busy_volumes.push_back(volume);
+    if (!removal.error.ok()) {
+      Log(LogLevel::kWarning, absl::StrCat("uid ", uid, ": ", removal.error.message()));
+    }
+    report.volumes.push_back(std::move(removal));
+  }
+  if (!busy_volumes.empty()) {
+    report.state = KeyState::kBusy;
+    report.busy = scanner_.FindBusy(busy_volumes, identifier);
+  } else if (HasState(report.volumes, KeyState::kUnlocked)) {
+    report.state = KeyState::kUnlocked;
+  }
+  return report;
+}
+
+VolumeReport Vault::RemoveFromVolume(Uid uid, const KeyIdentifier& identifier, const Volume& volume,
+                                     bool& involved) {
+  const auto before = volumes_.GetKeyStatus(volume, uid, identifier);
+  involved = !before.ok() || before->claimed_by_user ||
+             before->presence == KeyPresence::kRemovalIncomplete;
+  if (!before.ok()) return Failed(volume, KeyState::kLocked, before.status());
+  if (!involved) return VolumeReport{.volume = volume};
+  const auto removed = volumes_.RemoveKey(volume, uid, identifier);
+  if (!removed.ok()) return Failed(volume, StateOf(*before), removed.status());
+  return VolumeReport{.volume = volume,
+                      .state = removed->files_busy ? KeyState::kBusy : KeyState::kLocked,
+                      .claimed_by_others = removed->claimed_by_others};
+}
+
+absl::StatusOr<std::vector<KeyReport>> Vault::GetStatus(Uid uid) {
+  ASSIGN_OR_RETURN(std::vector<KeyRecord> records, store_.ListKeys(uid));
+  ASSIGN_OR_RETURN(const std::vector<Volume> volumes, volumes_.ListVolumes());
+  const auto held = Held(uid);
+  std::vector<KeyReport> reports;
+  for (KeyRecord& record : records) {
+    KeyReport report{.held_by_service = held && held->identifier == record.identifier};
+    for (const Volume& volume : volumes) {
+      const auto status = volumes_.GetKeyStatus(volume, uid, record.identifier);
+      if (!status.ok()) {
+        if (IsUsable(volume)) {
+          report.volumes.push_back(Failed(volume, KeyState::kLocked, status.status()));
+        }
+        continue;
+      }
+      if (!IsUsable(volume) && status->presence == KeyPresence::kAbsent) continue;
+      report.volumes.push_back(VolumeReport{.volume = volume,
+                                            .state = StateOf(*status),
+                                            .claimed_by_others = status->claimed_by_others});
+    }
+    if (report.held_by_service) {
+      report.state = KeyState::kUnlocked;
+    } else if (HasState(report.volumes, KeyState::kBusy)) {
+      report.state = KeyState::kBusy;
+    } else if (HasState(report.volumes, KeyState::kUnlocked)) {
+      report.state = KeyState::kUnlocked;
+    }
+    report.record = std::move(record);
+    reports.push_back(std::move(report));
+  }
+  return reports;
+}
+
+void Vault::AddKeysToNewVolumes() {
+  const auto volumes = volumes_.ListVolumes();
+  if (!volumes.ok()) {
+    Log(LogLevel::kWarning, absl::StrCat("mounts cannot be listed: ", volumes.status().message()));
+    return;
+  }
+  for (const Uid uid : HeldUids()) {
+    const std::lock_guard user_lock(UserMutex(uid));
+    const auto held = Held(uid);  // asked again: the user may have locked meanwhile
+    if (held == nullptr) continue;
+    std::vector<Volume> missing;
+    for (const Volume& volume : *volumes) {
+      const auto status = volumes_.GetKeyStatus(volume, uid, held->identifier);
+      if (status.ok() && StateOf(*status) != KeyState::kUnlocked) missing.push_back(volume);
+    }
+    for (const VolumeReport& report : AddToVolumes(uid, *held, missing)) {
+      if (report.error.ok()) {
+        Log(LogLevel::kInfo,
+            absl::StrCat("uid ", uid, ": key added to new volume ", report.volume.mount_point));
+      }
+    }
+  }
+}
+
+bool Vault::FinishBusyLocks() {
+  std::map<Uid, KeyIdentifier> pending;
+  {
+    const std::lock_guard lock(mutex_);
+    pending = busy_;
+  }
+  for (const auto& [uid, identifier] : pending) {
+    const std::lock_guard user_lock(UserMutex(uid));
+    if (Held(uid) != nullptr) continue;  // unlocked again meanwhile
+    const auto volumes = volumes_.ListVolumes();
+    if (!volumes.ok()) continue;
+    bool still_busy = false;
+    for (const Volume& volume : *volumes) {
+      bool involved = false;
+      still_busy |= RemoveFromVolume(uid, identifier, volume, involved).state == KeyState::kBusy;
+    }
+    if (still_busy) continue;
+    Log(LogLevel::kInfo, absl::StrCat("uid ", uid, ": the last busy file is closed; locked"));
+    const std::lock_guard lock(mutex_);
+    busy_.erase(uid);
+  }
+  const std::lock_guard lock(mutex_);
+  return !busy_.empty();
+}
+
+}  // namespace ext4crypt

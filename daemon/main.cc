@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// ext4crypt-keyd: builds the objects and runs. The only file that knows every room.
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/error.h"
+#include "common/log.h"
+#include "common/process.h"
+#include "common/status_macros.h"
+#include "daemon/core/clock.h"
+#include "daemon/core/enrolment.h"
+#include "daemon/core/key_opener.h"
+#include "daemon/core/vault.h"
+#include "daemon/kernelio/fscrypt_volume_keys.h"
+#include "daemon/kernelio/helper_user_keyring.h"
+#include "daemon/kernelio/mount_watcher.h"
+#include "daemon/kernelio/proc_busy_scanner.h"
+#include "daemon/options.h"
+#include "daemon/protectors/passphrase_protector.h"
+#include "daemon/protectors/recovery_protector.h"
+#include "daemon/rpc/acceptor.h"
+#include "daemon/rpc/listener.h"
+#include "daemon/rpc/worker_pool.h"
+#include "daemon/store/sqlite_key_store.h"
+#include "daemon/store/state_dir.h"
+
+namespace ext4crypt {
+namespace {
+
+// SIGTERM and SIGINT as a descriptor. Before any thread exists, so that all inherit the mask.
+absl::StatusOr<UniqueFd> CatchStopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  std::signal(SIGPIPE, SIG_IGN);
+  if (pthread_sigmask(SIG_BLOCK, &signals, nullptr) != 0) {
+    return Error(ErrorReason::kInternal, "cannot block signals");
+  }
+  UniqueFd fd(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!fd.valid()) return ErrnoError(ErrorReason::kInternal, errno, "signalfd");
+  return fd;
+}
+
+ProtectorKinds MakeProtectorKinds(const PassphraseCost& cost) {
+  ProtectorKinds kinds;
+  kinds[ProtectorKind::kPassphrase] = std::make_unique<PassphraseProtector>(cost);
+  kinds[ProtectorKind::kRecovery] = std::make_unique<RecoveryProtector>();
+  return kinds;
+}
+
+// Two descriptors a connection, and some for everything else. Beyond that accept() would fail and
+// the acceptor's loop spin; a connection that is refused in time is only refused.
+ConnectionLimits FitLimits(ConnectionLimits limits) {
+  constexpr size_t kOwnDescriptors = 128;
+  const size_t descriptors = RaiseDescriptorLimit();
+  const size_t room = descriptors > kOwnDescriptors ? (descriptors - kOwnDescriptors) / 2 : 1;
+  limits.total = std::min(limits.total, room);
+  return limits;
+}
+
+absl::Status Serve(const Options& options) {
+  ASSIGN_OR_RETURN(const UniqueFd stop, CatchStopSignals());
+  ASSIGN_OR_RETURN(const StateDir state_dir, StateDir::Acquire(options.state_dir));
+  ASSIGN_OR_RETURN(const auto store, SqliteKeyStore::Open(state_dir.PathOf("keys.db")));
+  std::string helper = options.keyring_helper;
+  if (helper.empty()) {
+    ASSIGN_OR_RETURN(helper, FindKeyringHelper());
+  }
+
+  const SystemClock clock;
+  const ProtectorKinds kinds = MakeProtectorKinds(options.cost);
+  KeyOpener opener(kinds, clock);
+  Enrolment enrolment(*store, kinds, opener, clock);
+  FscryptVolumeKeys volumes;
+  HelperUserKeyring keyring(helper);
+  ProcBusyScanner scanner;
+  Vault vault(*store, opener, volumes, keyring, scanner,
+              VaultOptions{.allow_unauthenticated = options.allow_unauthenticated});
+
+  ASSIGN_OR_RETURN(const Listener listener, Listener::Open(options.socket_path));
+  WorkerPool derivations({.threads = options.derivations});
+  WorkerPool quick({.threads = 4});
+  ASSIGN_OR_RETURN(
+      const auto acceptor,
+      Acceptor::Create(
+          listener.fd(),
+          ServiceParts{
+              .vault = vault, .enrolment = enrolment, .derivations = derivations, .quick = quick},
+          AcceptorOptions{.connections = FitLimits(options.connections)}));
+  ASSIGN_OR_RETURN(const auto watcher,
+                   MountWatcher::Start({.mounts_changed = [&] { vault.AddKeysToNewVolumes(); },
+                                        .tick = [&] { vault.FinishBusyLocks(); }}));
+  sd_notify(0, "READY=1");
+  Log(LogLevel::kInfo, absl::StrCat("ready on ", options.socket_path));
+  const absl::Status result = acceptor->Run(stop.get());
+  sd_notify(0, "STOPPING=1");
+  // The kernel keeps the keys: stopping or upgrading the service must not tear files away from
+  // running programs. `lock` works after a restart, from the store's identifiers.
+  Log(LogLevel::kInfo, "stopped; keys already given to the kernel stay there");
+  return result;
+}
+
+}  // namespace
+}  // namespace ext4crypt
+
+int main(int argc, char** argv) {
+  const ext4crypt::ParsedOptions parsed = ext4crypt::ParseOptions(argc, argv);
+  if (parsed.exit_status.has_value()) return *parsed.exit_status;
+  umask(077);
+  absl::Status status = ext4crypt::ForbidCoreDumps();
+  if (status.ok()) status = ext4crypt::Serve(parsed.options);
+  if (status.ok()) return 0;
+  const ext4crypt::ErrorInfo info = ext4crypt::InfoOf(status);
+  ext4crypt::Log(ext4crypt::LogLevel::kError,
+                 absl::StrCat("cannot go on: ", status.message(),
+                              info.subject.empty() ? "" : " [" + info.subject + "]"));
+  return 1;
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// The key service's command line.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "daemon/protectors/passphrase_protector.h"
+#include "daemon/rpc/connection_counts.h"
+
+namespace ext4crypt {
+
+struct Options {
+  std::string socket_path;
+  std::string state_dir;
+  std::string keyring_helper;  // empty: found beside the program
+  bool allow_unauthenticated = false;
+  PassphraseCost cost;
+  unsigned derivations = 2;
+  ConnectionLimits connections;
+};
+
+// The exit status to leave with, when there is nothing to run: after --help, or a usage error.
+struct ParsedOptions {
+  Options options;
+  std::optional<int> exit_status;
+};
+
+[[nodiscard]] ParsedOptions ParseOptions(int argc, char** argv);
+
+}  // namespace ext4crypt

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/rpc/key_service.h"
+
+#include <grpcpp/support/server_callback.h>
+
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/error.h"
+#include "common/log.h"
+#include "common/secret_buffer.h"
+#include "common/status_macros.h"
+#include "daemon/rpc/grpc_status.h"
+#include "daemon/rpc/messages.h"
+#include "daemon/rpc/method_table.h"
+#include "ext4crypt/keyd/v1/keyd.grpc.pb.h"
+
+namespace ext4crypt {
+namespace {
+
+using grpc::CallbackServerContext;
+using grpc::ServerUnaryReactor;
+
+// gRPC hands requests over as const, but they are ours and ordinary objects. Taking the secret out
+// at once leaves no copy in the message; the copies in gRPC's own buffers cannot be reached.
+SecretBuffer Take(const std::string& field) {
+  return SecretBuffer::TakeFrom(const_cast<std::string&>(field));  // NOLINT
+}
+
+template <typename Request>
+absl::StatusOr<Credential> TakeCredential(const Request& request) {
+  Credential credential;
+  switch (request.credential_case()) {
+    case Request::kPassphrase:
+      credential = {.kind = ProtectorKind::kPassphrase, .secret = Take(request.passphrase())};
+      break;
+    case Request::kRecoveryCode:
+      credential = {.kind = ProtectorKind::kRecovery, .secret = Take(request.recovery_code())};
+      break;
+    default:
+      return Error(ErrorReason::kInvalidRequest, "the request has no credential");
+  }
+  if (credential.secret.size() > kMaxPassphraseSize) {
+    return Error(ErrorReason::kPassphraseTooLong, "the credential is too long");
+  }
+  return credential;
+}
+
+template <typename Request>
+std::optional<Uid> RequestedUser(const Request& request) {
+  if constexpr (requires { request.has_user(); }) {
+    if (request.has_user()) return request.user();
+  }
+  return std::nullopt;
+}
+
+class KeyServiceForUser final : public keyd::v1::KeyService::CallbackService {
+ public:
+  KeyServiceForUser(const ServiceParts& parts, Uid peer) : parts_(parts), peer_(peer) {}
+
+  ServerUnaryReactor* Enrol(CallbackServerContext* context, const keyd::v1::EnrolRequest* request,
+                            keyd::v1::EnrolResponse* response) override {
+    return Dispatch(parts_.derivations, "Enrol", context, *request, [=, this](Uid uid) {
+      const SecretBuffer passphrase = Take(request->passphrase());
+      ASSIGN_OR_RETURN(const EnrolledKey enrolled, parts_.enrolment.Enrol(uid, passphrase));
+      response->set_key_identifier(enrolled.identifier.data(), enrolled.identifier.size());
+      response->set_recovery_code(std::string(enrolled.recovery_code.text()));
+      return absl::OkStatus();
+    });
+  }
+
+  ServerUnaryReactor* Unlock(CallbackServerContext* context, const keyd::v1::UnlockRequest* request,
+                             keyd::v1::UnlockResponse* response) override {
+    return Dispatch(parts_.derivations, "Unlock", context, *request, [=, this](Uid uid) {
+      ASSIGN_OR_RETURN(const Credential credential, TakeCredential(*request));
+      ASSIGN_OR_RETURN(const UnlockReport report, parts_.vault.Unlock(uid, credential));
+      ToProto(report, *response);
+      return absl::OkStatus();
+    });
+  }
+
+  ServerUnaryReactor* Lock(CallbackServerContext* context, const keyd::v1::LockRequest* request,
+                           keyd::v1::LockResponse* response) override {
+    return Dispatch(parts_.quick, "Lock", context, *request, [=, this](Uid uid) {
+      ASSIGN_OR_RETURN(const LockReport report, parts_.vault.Lock(uid));
+      ToProto(report, *response);
+      return absl::OkStatus();
+    });
+  }
+
+  ServerUnaryReactor* GetStatus(CallbackServerContext* context,
+                                const keyd::v1::GetStatusRequest* request,
+                                keyd::v1::GetStatusResponse* response) override {
+    return Dispatch(parts_.quick, "GetStatus", context, *request, [=, this](Uid uid) {
+      ASSIGN_OR_RETURN(const std::vector<KeyReport> reports, parts_.vault.GetStatus(uid));
+      response->set_user(uid);
+      response->set_enrolled(!reports.empty());
+      response->set_allow_unauthenticated(parts_.vault.options().allow_unauthenticated);
+      for (const KeyReport& report : reports) ToProto(report, *response->add_keys());
+      return absl::OkStatus();
+    });
+  }
+
+  ServerUnaryReactor* ChangePassphrase(CallbackServerContext* context,
+                                       const keyd::v1::ChangePassphraseRequest* request,
+                                       keyd::v1::ChangePassphraseResponse* /*response*/) override {
+    return Dispatch(parts_.derivations, "ChangePassphrase", context, *request, [=, this](Uid uid) {
+      const SecretBuffer new_passphrase = Take(request->new_passphrase());
+      ASSIGN_OR_RETURN(const Credential credential, TakeCredential(*request));
+      return parts_.enrolment.ChangePassphrase(uid, credential, new_passphrase);
+    });
+  }
+
+  ServerUnaryReactor* RenewRecovery(CallbackServerContext* context,
+                                    const keyd::v1::RenewRecoveryRequest* request,
+                                    keyd::v1::RenewRecoveryResponse* response) override {
+    return Dispatch(parts_.derivations, "RenewRecovery", context, *request, [=, this](Uid uid) {
+      const Credential credential{.kind = ProtectorKind::kPassphrase,
+                                  .secret = Take(request->passphrase())};
+      ASSIGN_OR_RETURN(const SecretBuffer code, parts_.enrolment.RenewRecovery(uid, credential));
+      response->set_recovery_code(std::string(code.text()));
+      return absl::OkStatus();
+    });
+  }
+
+ private:
+  // Every call goes through here: authorized by the table, run on a bounded pool, logged once.
+  // `work` takes the uid whose vault it is and returns an absl::Status. Request and response live
+  // until Finish().
+  template <typename Request, typename Work>
+  ServerUnaryReactor* Dispatch(WorkerPool& pool, const char* method, CallbackServerContext* context,
+                               const Request& request, Work work) {
+    ServerUnaryReactor* reactor = context->DefaultReactor();
+    const auto uid = Authorize(MethodTable(), method, peer_, RequestedUser(request));
+    if (!uid.ok()) {
+      Finish(reactor, method, uid.status());
+      return reactor;
+    }
+    auto run = [this, reactor, context, method, uid = *uid, work = std::move(work)] {
+      if (context->IsCancelled()) {
+        reactor->Finish(grpc::Status::CANCELLED);
+        return;
+      }
+      Finish(reactor, method, work(uid));
+    };
+    // By the peer, not by whose vault it is: it is the caller who must not flood us.
+    if (!pool.Submit(peer_, std::move(run))) {
+      Finish(reactor, method,
+             Error(ErrorReason::kServiceOverloaded, "too many calls are in progress"));
+    }
+    return reactor;
+  }
+
+  void Finish(ServerUnaryReactor* reactor, const char* method, const absl::Status& status) const {
+    if (status.ok()) {
+      Log(LogLevel::kInfo, absl::StrCat(method, " for uid ", peer_, ": ok"));
+    } else {
+      Log(LogLevel::kNotice, absl::StrCat(method, " for uid ", peer_, ": ",
+                                          ReasonName(ReasonOf(status)), ": ", status.message()));
+    }
+    reactor->Finish(ToGrpcStatus(status));
+  }
+
+  const ServiceParts parts_;
+  const Uid peer_;
+};
+
+}  // namespace
+
+std::unique_ptr<grpc::Service> NewKeyService(const ServiceParts& parts, Uid peer) {
+  return std::make_unique<KeyServiceForUser>(parts, peer);
+}
+
+}  // namespace ext4crypt

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// The core's reports -> protobuf messages.
+#pragma once
+
+#include "daemon/core/vault.h"
+#include "ext4crypt/keyd/v1/keyd.pb.h"
+
+namespace ext4crypt {
+
+void ToProto(const UnlockReport& report, keyd::v1::UnlockResponse& out);
+void ToProto(const LockReport& report, keyd::v1::LockResponse& out);
+void ToProto(const KeyReport& report, keyd::v1::KeyStatus& out);
+
+}  // namespace ext4crypt

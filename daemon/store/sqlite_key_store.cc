@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/store/sqlite_key_store.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/error.h"
+#include "common/status_macros.h"
+#include "daemon/store/schema.h"
+
+namespace ext4crypt {
+namespace {
+
+template <size_t N>
+absl::StatusOr<std::array<uint8_t, N>> ToArray(const std::vector<uint8_t>& blob) {
+  std::array<uint8_t, N> out;
+  if (blob.size() != N) {
+    return Error(ErrorReason::kStoreCorrupt, "a stored value has an impossible length");
+  }
+  std::copy(blob.begin(), blob.end(), out.begin());
+  return out;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<SqliteKeyStore>> SqliteKeyStore::Open(const std::string& path) {
+  ASSIGN_OR_RETURN(auto db, OpenStoreFile(path));
+  return std::unique_ptr<SqliteKeyStore>(new SqliteKeyStore(std::move(db)));
+}
+
+absl::Status SqliteKeyStore::CreateKey(const KeyRecord& record) {
+  const std::lock_guard lock(mutex_);
+  SqliteTransaction transaction(*db_);
+  RETURN_IF_ERROR(transaction.begun());
+  {
+    ASSIGN_OR_RETURN(SqliteStatement find,
+                     db_->Prepare("SELECT 1 FROM keys WHERE uid = ?1 AND name = ?2"));
+    ASSIGN_OR_RETURN(const bool exists,
+                     find.Bind(1, int64_t{record.uid}).Bind(2, record.name).Step());
+    if (exists) return Error(ErrorReason::kAlreadyEnrolled, "the user has a key of that name");
+  }
+  {
+    ASSIGN_OR_RETURN(SqliteStatement insert,
+                     db_->Prepare("INSERT INTO keys (uid, name, identifier, created_at)"
+                                  " VALUES (?1, ?2, ?3, ?4)"));
+    RETURN_IF_ERROR(insert.Bind(1, int64_t{record.uid})
+                        .Bind(2, record.name)
+                        .Bind(3, record.identifier)
+                        .Bind(4, record.created_unix_s)
+                        .Run());
+  }
+  const int64_t key_id = db_->LastInsertRow();
+  for (const ProtectorRecord& protector : record.protectors) {
+    RETURN_IF_ERROR(InsertProtector(key_id, protector));
+  }
+  return transaction.Commit();
+}
+
+absl::Status SqliteKeyStore::InsertProtector(int64_t key_id, const ProtectorRecord& protector) {
+  ASSIGN_OR_RETURN(
+      SqliteStatement insert,
+      db_->Prepare("INSERT INTO protectors"
+                   " (protector_id, key_id, kind, parameters, nonce, wrapped_key, created_at)"
+                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"));
+  return insert.Bind(1, protector.id)
+      .Bind(2, key_id)
+      .Bind(3, int64_t{static_cast<uint8_t>(protector.kind)})
+      .Bind(4, protector.parameters)
+      .Bind(5, protector.nonce)
+      .Bind(6, protector.wrapped_key)
+      .Bind(7, protector.created_unix_s)
+      .Run();
+}
+
+absl::StatusOr<std::vector<ProtectorRecord>> SqliteKeyStore::ReadProtectors(int64_t key_id) {
+  ASSIGN_OR_RETURN(SqliteStatement rows,
+                   db_->Prepare("SELECT protector_id, kind, parameters, nonce, wrapped_key,"
+                                " created_at FROM protectors WHERE key_id = ?1"
+                                " ORDER BY created_at, protector_id"));
+  rows.Bind(1, key_id);
+  std::vector<ProtectorRecord> protectors;
+  for (;;) {
+    ASSIGN_OR_RETURN(const bool row, rows.Step());
+    if (!row) return protectors;
+    ProtectorRecord protector;
+    ASSIGN_OR_RETURN(protector.id, ToArray<16>(rows.Blob(0)));
+    protector.kind = static_cast<ProtectorKind>(rows.Int(1));
+    protector.parameters = rows.Blob(2);
+    protector.nonce = rows.Blob(3);
+    protector.wrapped_key = rows.Blob(4);
+    protector.created_unix_s = rows.Int(5);
+    protectors.push_back(std::move(protector));
+  }
+}
+
+absl::StatusOr<KeyRecord> SqliteKeyStore::ReadKey(const SqliteStatement& row) {
+  KeyRecord record;
+  const int64_t key_id = row.Int(0);
+  record.uid = static_cast<Uid>(row.Int(1));
+  record.name = row.Text(2);
+  ASSIGN_OR_RETURN(record.identifier, ToArray<16>(row.Blob(3)));
+  record.created_unix_s = row.Int(4);
+  ASSIGN_OR_RETURN(record.protectors, ReadProtectors(key_id));
+  return record;
+}
+
+absl::StatusOr<KeyRecord> SqliteKeyStore::FindKey(Uid uid, const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  ASSIGN_OR_RETURN(SqliteStatement find,
+                   db_->Prepare("SELECT key_id, uid, name, identifier, created_at FROM keys"
+                                " WHERE uid = ?1 AND name = ?2"));
+  ASSIGN_OR_RETURN(const bool row, find.Bind(1, int64_t{uid}).Bind(2, name).Step());
+  if (!row) return Error(ErrorReason::kNotEnrolled, "the user has no key of that name");
+  return ReadKey(find);
+}
+
+absl::StatusOr<std::vector<KeyRecord>> SqliteKeyStore::ListKeys(Uid uid) {
+  const std::lock_guard lock(mutex_);
+  ASSIGN_OR_RETURN(SqliteStatement rows,
+                   db_->Prepare("SELECT key_id, uid, name, identifier, created_at FROM keys"
+                                " WHERE uid = ?1 ORDER BY name"));
+  rows.Bind(1, int64_t{uid});
+  std::vector<KeyRecord> records;
+  for (;;) {
+    ASSIGN_OR_RETURN(const bool row, rows.Step());
+    if (!row) return records;
+    ASSIGN_OR_RETURN(KeyRecord record, ReadKey(rows));
+    records.push_back(std::move(record));
+  }
+}
+
+absl::Status SqliteKeyStore::ReplaceProtector(Uid uid, const std::string& name,
+                                              const ProtectorId& old_id,
+                                              const ProtectorRecord& replacement) {
+  const std::lock_guard lock(mutex_);
+  {
+    SqliteTransaction transaction(*db_);
+    RETURN_IF_ERROR(transaction.begun());
+    int64_t key_id = 0;
+    {
+      ASSIGN_OR_RETURN(SqliteStatement find,
+                       db_->Prepare("SELECT key_id FROM keys JOIN protectors USING (key_id)"
+                                    " WHERE uid = ?1 AND name = ?2 AND protector_id = ?3"));
+      ASSIGN_OR_RETURN(const bool row,
+                       find.Bind(1, int64_t{uid}).Bind(2, name).Bind(3, old_id).Step());
+      if (!row) {
+        return Error(ErrorReason::kChangedMeanwhile, "the protector was replaced meanwhile");
+      }
+      key_id = find.Int(0);
+    }
+    RETURN_IF_ERROR(InsertProtector(key_id, replacement));
+    ASSIGN_OR_RETURN(SqliteStatement remove,
+                     db_->Prepare("DELETE FROM protectors WHERE protector_id = ?1"));
+    RETURN_IF_ERROR(remove.Bind(1, old_id).Run());
+    RETURN_IF_ERROR(transaction.Commit());
+  }
+  // The log still holds the page with the old protector; secure_delete cannot reach it. What is
+  // left to do when this fails (a reader in the way) is done by the next checkpoint.
+  db_->Execute("PRAGMA wal_checkpoint(TRUNCATE)").IgnoreError();
+  return absl::OkStatus();
+}
+
+}  // namespace ext4crypt
