@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// ext4crypt enrol: the first key of a user.
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "client/commands/command.h"
+#include "client/commands/render.h"
+#include "client/rpc/keyd_client.h"
+#include "common/status_macros.h"
+
+namespace ext4crypt {
+namespace {
+
+struct Options {
+  std::optional<int> passphrase_fd;
+};
+
+CommandResult Enrol(const GlobalOptions& globals, const Options& options) {
+  // Before asking: nobody likes to think of a passphrase for nothing.
+  ASSIGN_OR_FAIL(KeydClient client, KeydClient::Connect(globals.socket));
+  const SecretReader reader(options.passphrase_fd);
+  ASSIGN_OR_FAIL(const SecretBuffer passphrase, reader.ReadNew("New passphrase"));
+  ASSIGN_OR_FAIL(const keyd::v1::EnrolResponse response, client.Enrol(passphrase));
+  const std::string identifier = IdentifierHex(response.key_identifier());
+  CommandResult result;
+  result.text = absl::StrCat(
+      "Enrolled. Key identifier: ", identifier, "\n\n  Recovery code: ", response.recovery_code(),
+      "\n\nWrite the recovery code down now; it is not shown again. It opens your files when the\n"
+      "passphrase is forgotten. Next: ext4crypt unlock\n");
+  result.json.Set("key_identifier", identifier);
+  result.json.Set("recovery_code", response.recovery_code());
+  return result;
+}
+
+}  // namespace
+
+void AddEnrol(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected) {
+  CLI::App* verb = app.add_subcommand("enrol", "Create your key, with a passphrase");
+  const auto options = std::make_shared<Options>();
+  AddPassphraseFd(*verb, options->passphrase_fd);
+  verb->callback([&globals, &selected, options] {
+    selected = {.verb = "enrol", .run = [&globals, options] { return Enrol(globals, *options); }};
+  });
+}
+
+}  // namespace ext4crypt

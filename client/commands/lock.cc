@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// ext4crypt lock: takes the user's key away from the kernel and the service.
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "client/commands/command.h"
+#include "client/commands/render.h"
+#include "client/rpc/keyd_client.h"
+#include "common/error.h"
+#include "common/status_macros.h"
+
+namespace ext4crypt {
+namespace {
+
+struct Options {
+  std::string user;
+};
+
+Json BusyJson(const keyd::v1::LockResponse& response) {
+  Json list = Json::Array();
+  for (const keyd::v1::BusyProcess& busy : response.busy()) {
+    Json paths = Json::Array();
+    for (const std::string& path : busy.paths()) paths.Append(Json::String(path));
+    Json item = Json::Object();
+    item.SetInt("pid", busy.pid());
+    item.SetInt("uid", busy.uid());
+    item.Set("command", busy.command());
+    item.Set("paths", std::move(paths));
+    list.Append(std::move(item));
+  }
+  return list;
+}
+
+std::string BusyText(const keyd::v1::LockResponse& response) {
+  std::string text;
+  for (const keyd::v1::BusyProcess& busy : response.busy()) {
+    absl::StrAppend(&text, "  held by ", busy.command(), " (pid ", busy.pid(), ", uid ", busy.uid(),
+                    "): ", absl::StrJoin(busy.paths(), ", "), "\n");
+  }
+  return text;
+}
+
+CommandResult Lock(const GlobalOptions& globals, const Options& options) {
+  ASSIGN_OR_FAIL(const std::optional<unsigned> user, ResolveUser(options.user));
+  ASSIGN_OR_FAIL(KeydClient client, KeydClient::Connect(globals.socket));
+  ASSIGN_OR_FAIL(const keyd::v1::LockResponse response, client.Lock(user));
+  CommandResult result;
+  const bool busy = response.state() == keyd::v1::BUSY;
+  result.text = absl::StrCat(response.state() == keyd::v1::LOCKED ? "Locked.\n"
+                             : busy                               ? "Busy.\n"
+                                                                  : "Not locked.\n",
+                             VolumesText(response.volumes()), BusyText(response));
+  result.json.Set("state", StateWord(response.state()));
+  result.json.Set("volumes", VolumesJson(response.volumes()));
+  result.json.Set("busy", BusyJson(response));
+  result.status = FirstVolumeError(response.volumes());
+  if (result.status.ok() && busy) {
+    result.status = Error(ErrorReason::kFilesBusy, "files are open");
+  }
+  return result;
+}
+
+}  // namespace
+
+void AddLock(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected) {
+  CLI::App* verb = app.add_subcommand("lock", "Lock your key; says which programs hold files open");
+  const auto options = std::make_shared<Options>();
+  AddUser(*verb, options->user);
+  verb->callback([&globals, &selected, options] {
+    selected = {.verb = "lock", .run = [&globals, options] { return Lock(globals, *options); }};
+  });
+}
+
+}  // namespace ext4crypt

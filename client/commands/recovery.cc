@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// ext4crypt recovery renew: a new recovery code in place of a lost or exposed one.
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "client/commands/command.h"
+#include "client/rpc/keyd_client.h"
+#include "common/status_macros.h"
+
+namespace ext4crypt {
+namespace {
+
+struct Options {
+  std::optional<int> passphrase_fd;
+};
+
+CommandResult RenewRecovery(const GlobalOptions& globals, const Options& options) {
+  ASSIGN_OR_FAIL(KeydClient client, KeydClient::Connect(globals.socket));
+  const SecretReader reader(options.passphrase_fd);
+  ASSIGN_OR_FAIL(const SecretBuffer passphrase, reader.Read("Passphrase"));
+  ASSIGN_OR_FAIL(const keyd::v1::RenewRecoveryResponse response, client.RenewRecovery(passphrase));
+  CommandResult result;
+  result.text = absl::StrCat("\n  Recovery code: ", response.recovery_code(),
+                             "\n\nWrite it down now; it is not shown again. The old code opens "
+                             "nothing any more.\n");
+  result.json.Set("recovery_code", response.recovery_code());
+  return result;
+}
+
+}  // namespace
+
+void AddRecovery(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected) {
+  CLI::App* group = app.add_subcommand("recovery", "Renew your recovery code");
+  group->require_subcommand(1);
+  CLI::App* verb = group->add_subcommand("renew", "Make a new code; the old one stops working");
+  const auto options = std::make_shared<Options>();
+  AddPassphraseFd(*verb, options->passphrase_fd);
+  verb->callback([&globals, &selected, options] {
+    selected = {.verb = "recovery renew",
+                .run = [&globals, options] { return RenewRecovery(globals, *options); }};
+  });
+}
+
+}  // namespace ext4crypt

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// ext4crypt status: keys, protectors, volumes.
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "client/commands/command.h"
+#include "client/commands/render.h"
+#include "client/rpc/keyd_client.h"
+#include "common/status_macros.h"
+
+namespace ext4crypt {
+namespace {
+
+struct Options {
+  std::string user;
+};
+
+std::string KeyText(const keyd::v1::KeyStatus& key) {
+  const std::string protectors = absl::StrJoin(
+      key.protectors(), ", ",
+      [](std::string* out, const keyd::v1::ProtectorInfo& protector) { *out += protector.kind(); });
+  std::string text = absl::StrCat("Key ", key.name(), " ", IdentifierHex(key.identifier()), ": ",
+                                  StateWord(key.state()), "\n  protectors: ", protectors, "\n",
+                                  VolumesText(key.volumes()));
+  if (key.state() == keyd::v1::UNLOCKED && !key.held_by_service()) {
+    text += "  The key service was restarted: unlock again before mounting further volumes.\n";
+  }
+  return text;
+}
+
+Json KeyJson(const keyd::v1::KeyStatus& key) {
+  Json protectors = Json::Array();
+  for (const keyd::v1::ProtectorInfo& protector : key.protectors()) {
+    Json item = Json::Object();
+    item.Set("id", IdentifierHex(protector.id()));
+    item.Set("kind", protector.kind());
+    item.SetInt("created_unix_s", protector.created_unix_s());
+    protectors.Append(std::move(item));
+  }
+  Json json = Json::Object();
+  json.Set("name", key.name());
+  json.Set("identifier", IdentifierHex(key.identifier()));
+  json.Set("state", StateWord(key.state()));
+  json.SetBool("held_by_service", key.held_by_service());
+  json.Set("protectors", std::move(protectors));
+  json.Set("volumes", VolumesJson(key.volumes()));
+  return json;
+}
+
+CommandResult Status(const GlobalOptions& globals, const Options& options) {
+  ASSIGN_OR_FAIL(const std::optional<unsigned> user, ResolveUser(options.user));
+  ASSIGN_OR_FAIL(KeydClient client, KeydClient::Connect(globals.socket));
+  ASSIGN_OR_FAIL(const keyd::v1::GetStatusResponse response, client.GetStatus(user));
+  CommandResult result;
+  Json keys = Json::Array();
+  for (const keyd::v1::KeyStatus& key : response.keys()) {
+    result.text += KeyText(key);
+    keys.Append(KeyJson(key));
+  }
+  if (!response.enrolled()) result.text = "Not enrolled. Create a key with: ext4crypt enrol\n";
+  result.json.SetInt("uid", response.user());
+  result.json.SetBool("enrolled", response.enrolled());
+  result.json.SetBool("allow_unauthenticated", response.allow_unauthenticated());
+  result.json.Set("keys", std::move(keys));
+  return result;
+}
+
+}  // namespace
+
+void AddStatus(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected) {
+  CLI::App* verb = app.add_subcommand("status", "Show your keys and where they are unlocked");
+  const auto options = std::make_shared<Options>();
+  AddUser(*verb, options->user);
+  verb->callback([&globals, &selected, options] {
+    selected = {.verb = "status", .run = [&globals, options] { return Status(globals, *options); }};
+  });
+}
+
+}  // namespace ext4crypt

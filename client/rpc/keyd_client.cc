@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client/rpc/keyd_client.h"
+
+#include <fcntl.h>
+#include <grpc/support/log.h>
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+#include <grpcpp/create_channel_posix.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <utility>
+
+#include "common/error.h"
+#include "common/status_macros.h"
+#include "common/unique_fd.h"
+#include "ext4crypt/keyd/v1/keyd.grpc.pb.h"
+
+namespace ext4crypt {
+namespace {
+
+// Long enough for a derivation on a slow machine behind a queue of others.
+constexpr auto kDeadline = std::chrono::seconds(120);
+
+absl::Status FromGrpc(const grpc::Status& status) {
+  if (status.ok()) return absl::OkStatus();
+  keyd::v1::ErrorDetail detail;
+  if (!status.error_details().empty() && detail.ParseFromString(status.error_details()) &&
+      detail.reason() != keyd::v1::ERROR_REASON_UNSPECIFIED) {
+    return Error(ErrorInfo{.reason = static_cast<ErrorReason>(detail.reason()),
+                           .subject = detail.subject(),
+                           .retry_after_ms = detail.retry_after_ms()},
+                 status.error_message());
+  }
+  switch (status.error_code()) {
+    case grpc::StatusCode::UNAVAILABLE:
+    case grpc::StatusCode::DEADLINE_EXCEEDED:
+    case grpc::StatusCode::CANCELLED:
+      return Error(ErrorReason::kServiceUnreachable, status.error_message());
+    case grpc::StatusCode::UNIMPLEMENTED:
+    case grpc::StatusCode::INVALID_ARGUMENT:
+      return Error(ErrorReason::kInvalidRequest, status.error_message());
+    case grpc::StatusCode::RESOURCE_EXHAUSTED:
+      return Error(ErrorReason::kServiceOverloaded, status.error_message());
+    default:
+      return Error(ErrorReason::kInternal, status.error_message());
+  }
+}
+
+absl::StatusOr<UniqueFd> ConnectSocket(const std::string& path) {
+  struct sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  if (path.empty() || path.size() >= sizeof(address.sun_path)) {
+    return ErrnoError(ErrorReason::kServiceUnreachable, ENAMETOOLONG, "socket path", path);
+  }
+  std::memcpy(address.sun_path, path.data(), path.size());
+  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd.valid() ||
+      ::connect(fd.get(), reinterpret_cast<struct sockaddr*>(&address), sizeof(address)) != 0) {
+    return ErrnoError(ErrorReason::kServiceUnreachable, errno, "connect", path);
+  }
+  return fd;
+}
+
+// For a connected stream socket this is who called listen().
+absl::Status CheckListenerIsRoot(int fd, const std::string& path) {
+  struct ucred peer = {};
+  socklen_t size = sizeof(peer);
+  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
+    return ErrnoError(ErrorReason::kServiceUntrusted, errno, "SO_PEERCRED", path);
+  }
+  if (peer.uid != 0) return Error(ErrorReason::kServiceUntrusted, "the listener is not root", path);
+  return absl::OkStatus();
+}
+
+// gRPC's own messages are about its internals; ours say what the user can do.
+void SilenceGrpc() {
+  gpr_set_log_function([](gpr_log_func_args* /*args*/) {});
+}
+
+void SetSecret(std::string* field, const SecretBuffer& secret) {
+  // Never grows afterwards, so no copy is left behind by a reallocation.
+  field->assign(secret.text().data(), secret.size());
+}
+
+template <typename Request>
+void SetCredential(Request& request, const TypedCredential& credential) {
+  SetSecret(credential.kind == CredentialKind::kPassphrase ? request.mutable_passphrase()
+                                                           : request.mutable_recovery_code(),
+            credential.secret);
+}
+
+template <typename Request>
+void WipeCredential(Request& request, CredentialKind kind) {
+  WipeString(kind == CredentialKind::kPassphrase ? *request.mutable_passphrase()
+                                                 : *request.mutable_recovery_code());
+}
+
+}  // namespace
+
+struct KeydClient::Connection {
+  std::unique_ptr<keyd::v1::KeyService::Stub> stub;
+
+  template <typename Request, typename Response>
+  absl::Status Call(grpc::Status (keyd::v1::KeyService::Stub::*method)(grpc::ClientContext*,
+                                                                       const Request&, Response*),
+                    const Request& request, Response& response) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + kDeadline);
+    return FromGrpc((stub.get()->*method)(&context, request, &response));
+  }
+};
+
+KeydClient::KeydClient(std::unique_ptr<Connection> connection)
+    : connection_(std::move(connection)) {}
+KeydClient::KeydClient(KeydClient&&) noexcept = default;
+KeydClient& KeydClient::operator=(KeydClient&&) noexcept = default;
+KeydClient::~KeydClient() = default;
+
+absl::StatusOr<KeydClient> KeydClient::Connect(const std::string& socket_path) {
+  SilenceGrpc();
+  ASSIGN_OR_RETURN(UniqueFd fd, ConnectSocket(socket_path));
+  RETURN_IF_ERROR(CheckListenerIsRoot(fd.get(), socket_path));
+  const int flags = ::fcntl(fd.get(), F_GETFL);
+  if (flags < 0 || ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) != 0) {
+    return ErrnoError(ErrorReason::kInternal, errno, "O_NONBLOCK");
+  }
+  auto connection = std::make_unique<Connection>();
+  // gRPC connects nowhere by itself: it gets the descriptor that was checked.
+  connection->stub = keyd::v1::KeyService::NewStub(
+      grpc::CreateInsecureChannelFromFd("ext4crypt-keyd", fd.release()));
+  return KeydClient(std::move(connection));
+}
+
+using Stub = keyd::v1::KeyService::Stub;
+
+absl::StatusOr<keyd::v1::EnrolResponse> KeydClient::Enrol(const SecretBuffer& passphrase) {
+  keyd::v1::EnrolRequest request;
+  keyd::v1::EnrolResponse response;
+  SetSecret(request.mutable_passphrase(), passphrase);
+  const absl::Status status = connection_->Call(&Stub::Enrol, request, response);
+  WipeString(*request.mutable_passphrase());
+  RETURN_IF_ERROR(status);
+  return response;
+}
+
+absl::StatusOr<keyd::v1::UnlockResponse> KeydClient::Unlock(const TypedCredential& credential) {
+  keyd::v1::UnlockRequest request;
+  keyd::v1::UnlockResponse response;
+  SetCredential(request, credential);
+  const absl::Status status = connection_->Call(&Stub::Unlock, request, response);
+  WipeCredential(request, credential.kind);
+  RETURN_IF_ERROR(status);
+  return response;
+}
+
+absl::StatusOr<keyd::v1::LockResponse> KeydClient::Lock(std::optional<uid_t> user) {
+  keyd::v1::LockRequest request;
+  keyd::v1::LockResponse response;
+  if (user.has_value()) request.set_user(*user);
+  RETURN_IF_ERROR(connection_->Call(&Stub::Lock, request, response));
+  return response;
+}
+
+absl::StatusOr<keyd::v1::GetStatusResponse> KeydClient::GetStatus(std::optional<uid_t> user) {
+  keyd::v1::GetStatusRequest request;
+  keyd::v1::GetStatusResponse response;
+  if (user.has_value()) request.set_user(*user);
+  RETURN_IF_ERROR(connection_->Call(&Stub::GetStatus, request, response));
+  return response;
+}
+
+absl::Status KeydClient::ChangePassphrase(const TypedCredential& credential,
+                                          const SecretBuffer& new_passphrase) {
+  keyd::v1::ChangePassphraseRequest request;
+  keyd::v1::ChangePassphraseResponse response;
+  SetCredential(request, credential);
+  SetSecret(request.mutable_new_passphrase(), new_passphrase);
+  const absl::Status status = connection_->Call(&Stub::ChangePassphrase, request, response);
+  WipeCredential(request, credential.kind);
+  WipeString(*request.mutable_new_passphrase());
+  return status;
+}
+
+absl::StatusOr<keyd::v1::RenewRecoveryResponse> KeydClient::RenewRecovery(
+    const SecretBuffer& passphrase) {
+  keyd::v1::RenewRecoveryRequest request;
+  keyd::v1::RenewRecoveryResponse response;
+  SetSecret(request.mutable_passphrase(), passphrase);
+  const absl::Status status = connection_->Call(&Stub::RenewRecovery, request, response);
+  WipeString(*request.mutable_passphrase());
+  RETURN_IF_ERROR(status);
+  return response;
+}
+
+}  // namespace ext4crypt

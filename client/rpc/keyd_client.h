@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// The key service, as the commands see it. The only room that includes gRPC.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "common/secret_buffer.h"
+#include "ext4crypt/keyd/v1/keyd.pb.h"
+
+namespace ext4crypt {
+
+enum class CredentialKind { kPassphrase, kRecoveryCode };
+
+struct TypedCredential {
+  CredentialKind kind = CredentialKind::kPassphrase;
+  SecretBuffer secret;
+};
+
+// Errors carry the service's reason. Secrets are wiped from the messages after each call; gRPC's
+// own buffers cannot be reached.
+class KeydClient {
+ public:
+  // kServiceUnreachable; kServiceUntrusted when who listens there is not root: the kernel's word
+  // about the peer, asked before anything is sent. A user could otherwise listen on a path of his
+  // own and collect passphrases.
+  [[nodiscard]] static absl::StatusOr<KeydClient> Connect(const std::string& socket_path);
+  KeydClient(KeydClient&&) noexcept;
+  KeydClient& operator=(KeydClient&&) noexcept;
+  ~KeydClient();
+
+  [[nodiscard]] absl::StatusOr<keyd::v1::EnrolResponse> Enrol(const SecretBuffer& passphrase);
+  [[nodiscard]] absl::StatusOr<keyd::v1::UnlockResponse> Unlock(const TypedCredential& credential);
+  // `user`: root only, for whom to act.
+  [[nodiscard]] absl::StatusOr<keyd::v1::LockResponse> Lock(std::optional<uid_t> user);
+  [[nodiscard]] absl::StatusOr<keyd::v1::GetStatusResponse> GetStatus(std::optional<uid_t> user);
+  [[nodiscard]] absl::Status ChangePassphrase(const TypedCredential& credential,
+                                              const SecretBuffer& new_passphrase);
+  [[nodiscard]] absl::StatusOr<keyd::v1::RenewRecoveryResponse> RenewRecovery(
+      const SecretBuffer& passphrase);
+
+ private:
+  struct Connection;
+  explicit KeydClient(std::unique_ptr<Connection> connection);
+  std::unique_ptr<Connection> connection_;
+};
+
+}  // namespace ext4crypt

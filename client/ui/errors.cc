@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client/ui/errors.h"
+
+#include <array>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace ext4crypt {
+namespace {
+
+struct ExitRow {
+  int code;
+  const char* meaning;
+};
+
+constexpr std::array kExits = {
+    ExitRow{0, "done"},
+    ExitRow{1, "internal error"},
+    ExitRow{kExitUsage, "the command line is wrong"},
+    ExitRow{3, "the key service cannot be reached, is overloaded or is not to be trusted"},
+    ExitRow{4, "not enrolled"},
+    ExitRow{5, "already enrolled"},
+    ExitRow{6, "wrong passphrase or recovery code"},
+    ExitRow{7, "the passphrase or recovery code cannot be used as typed"},
+    ExitRow{8, "too many wrong guesses; wait"},
+    ExitRow{9, "locked: unlock first"},
+    ExitRow{10, "busy: files are still open"},
+    ExitRow{11, "no such directory, or it cannot be read"},
+    ExitRow{12, "the directory is not empty"},
+    ExitRow{13, "the directory belongs to someone else"},
+    ExitRow{14, "the directory is encrypted with another policy"},
+    ExitRow{15, "the file system cannot encrypt, or is read-only"},
+    ExitRow{16, "the file system cannot authenticate and that was not allowed"},
+    ExitRow{17, "the key service's store is damaged or cannot be written"},
+    ExitRow{18, "not allowed, or no such user"},
+    ExitRow{19, "the kernel refused a key on a volume or in a keyring"},
+    ExitRow{20, "changed meanwhile; try again"},
+};
+
+struct Words {
+  int exit_code;
+  const char* why;
+  const char* next;
+};
+
+// Without a default label: the compiler names a reason that has no words.
+Words WordsFor(ErrorReason reason) {
+  switch (reason) {
+    case ErrorReason::kUnspecified:
+    case ErrorReason::kInternal:
+      return {1, "something unexpected happened",
+              "Look at the key service's log (journalctl -u ext4crypt-keyd), and report it."};
+    case ErrorReason::kInvalidRequest:
+      return {1, "the key service did not understand the request",
+              "Install the same version of ext4crypt and ext4crypt-keyd."};
+    case ErrorReason::kNotAllowed:
+      return {18, "this is not allowed to you", "Ask the administrator, or act for yourself only."};
+    case ErrorReason::kServiceOverloaded:
+      return {3, "the key service has too much to do just now", "Try again in a few seconds."};
+    case ErrorReason::kServiceUnreachable:
+      return {
+          3, "the key service does not answer",
+          "Start it (systemctl start ext4crypt-keyd.socket), or name its socket with --socket."};
+    case ErrorReason::kServiceUntrusted:
+      return {3, "the program behind the socket does not run as root, so nothing was sent to it",
+              "Find out who made that socket; name the right one with --socket."};
+    case ErrorReason::kNotEnrolled:
+      return {4, "there is no key yet", "Create one with: ext4crypt enrol"};
+    case ErrorReason::kAlreadyEnrolled:
+      return {5, "there is a key already, and it was left as it is",
+              "Use it with: ext4crypt unlock; change its passphrase with: ext4crypt passphrase "
+              "change"};
+    case ErrorReason::kWrongPassphrase:
+      return {6, "the passphrase is wrong",
+              "Try again, or use the recovery code: ext4crypt unlock --recovery"};
+    case ErrorReason::kWrongRecoveryCode:
+      return {6, "the recovery code is well-formed but not the one of this key",
+              "Look for a newer one: a renewed code replaces the old."};
+    case ErrorReason::kRecoveryCodeMistyped:
+      return {7, "the recovery code is mistyped", "Compare it with what was written down."};
+    case ErrorReason::kPassphraseTooShort:
+      return {7, "the new passphrase is too short",
+              "Use at least 8 characters; several words are better."};
+    case ErrorReason::kPassphraseTooLong:
+      return {7, "the passphrase is longer than 1024 bytes", "Use a shorter one."};
+    case ErrorReason::kPassphraseMismatch:
+      return {7, "the two passphrases differ, and nothing was changed", "Type the same one twice."};
+    case ErrorReason::kPassphraseUnreadable:
+      return {7, "no passphrase could be read",
+              "Run it in a terminal, or hand the passphrase over with --passphrase-fd N."};
+    case ErrorReason::kThrottled:
+      return {8, "there were too many wrong guesses", "Wait, then try again."};
+    case ErrorReason::kVaultLocked:
+      return {9, "your key is locked there", "Unlock it with: ext4crypt unlock"};
+    case ErrorReason::kFilesBusy:
+      return {10, "files are still open and stay readable to the programs that hold them",
+              "Close those programs; locking then completes by itself, and ext4crypt lock tries "
+              "at once."};
+    case ErrorReason::kDirectoryNotFound:
+      return {11, "there is no such directory", "Create it with mkdir, or check the name."};
+    case ErrorReason::kNotADirectory:
+      return {11, "it is not a directory", "A policy is set on a directory; name one."};
+    case ErrorReason::kDirectoryUnreadable:
+      return {11, "it cannot be opened", "Check the permissions of it and of what leads to it."};
+    case ErrorReason::kDirectoryNotEmpty:
+      return {12, "the directory is not empty, and nothing was changed",
+              "Create an empty directory, set its policy, and move the files into it."};
+    case ErrorReason::kDirectoryNotOwned:
+      return {13, "the directory belongs to someone else, and nothing was changed",
+              "Only its owner can set its policy; use a directory of your own."};
+    case ErrorReason::kEncryptedOtherwise:
+      return {14, "the directory is already encrypted with another key or policy, and stays so",
+              "Look at it with: ext4crypt policy DIR; use a new directory for your key."};
+    case ErrorReason::kFilesystemUnsupported:
+      return {15, "this is neither an ext4crypt nor an ext4 volume",
+              "Use a directory on a volume mounted with: mount -t ext4crypt"};
+    case ErrorReason::kFilesystemLacksEncrypt:
+      return {15, "the volume was made without the encrypt feature, and nothing was changed",
+              "Unmount it and switch the feature on with: tune2fs -O encrypt DEVICE"};
+    case ErrorReason::kFilesystemReadOnly:
+      return {15, "the volume is mounted read-only", "Mount it read-write."};
+    case ErrorReason::kFilesystemUnauthenticated:
+      return {16,
+              "this is plain ext4, where contents are encrypted but nothing notices when they are "
+              "changed on the disk; nothing was done",
+              "Mount the volume with -t ext4crypt; or accept that: give --allow-unauthenticated "
+              "here and to ext4crypt-keyd."};
+    case ErrorReason::kStoreCorrupt:
+      return {17, "the key service's store is damaged",
+              "Ask the administrator to restore it; nothing was changed."};
+    case ErrorReason::kStoreTooNew:
+      return {17, "the key service's store is of a newer version",
+              "Ask the administrator to upgrade ext4crypt-keyd."};
+    case ErrorReason::kStoreInUse:
+      return {17, "another key service uses the store", "Ask the administrator to stop one."};
+    case ErrorReason::kStoreUnwritable:
+      return {17, "the key service cannot read or write its store; nothing was changed",
+              "Ask the administrator whether its disk is full or read-only."};
+    case ErrorReason::kNoSuchUser:
+      return {18, "there is no such user", "Check the name or uid."};
+    case ErrorReason::kVolumeFailed:
+      return {19, "the kernel refused the key on a volume",
+              "See ext4crypt status and the key service's log for which and why."};
+    case ErrorReason::kKeyringFailed:
+      return {19, "the default key could not be put into or removed from your keyring",
+              "See the key service's log; try again."};
+    case ErrorReason::kKeyQuotaExceeded:
+      return {19, "your quota of kernel keys is used up",
+              "Remove keys you do not need (keyctl show), or ask for a larger "
+              "/proc/sys/kernel/keys/maxkeys."};
+    case ErrorReason::kChangedMeanwhile:
+      return {20, "somebody else changed it at the same moment", "Try again."};
+  }
+  return {1, "something unexpected happened", "Report it."};
+}
+
+}  // namespace
+
+int ExitCodeOf(const absl::Status& status) {
+  return status.ok() ? 0 : WordsFor(ReasonOf(status)).exit_code;
+}
+
+std::string Explain(absl::string_view verb, const absl::Status& status) {
+  const ErrorInfo info = InfoOf(status);
+  const Words words = WordsFor(info.reason);
+  std::string line = absl::StrCat("ext4crypt ", verb, ": ");
+  if (!info.subject.empty()) absl::StrAppend(&line, info.subject, ": ");
+  absl::StrAppend(&line, words.why, ". ");
+  if (info.reason == ErrorReason::kThrottled) {
+    absl::StrAppend(&line, "Try again in ", (info.retry_after_ms + 999) / 1000, " s.");
+  } else {
+    absl::StrAppend(&line, words.next);
+  }
+  return line;
+}
+
+Json ErrorJson(absl::string_view verb, const absl::Status& status) {
+  const ErrorInfo info = InfoOf(status);
+  Json json = Json::Object();
+  json.Set("reason", ReasonName(info.reason));
+  json.SetInt("exit_code", ExitCodeOf(status));
+  json.Set("subject", info.subject);
+  json.Set("message", Explain(verb, status));
+  if (info.reason == ErrorReason::kThrottled) json.SetInt("retry_after_ms", info.retry_after_ms);
+  return json;
+}
+
+std::string ExitCodeHelp() {
+  std::string help = "Exit codes:\n";
+  for (const ExitRow& row : kExits)
+    absl::StrAppendFormat(&help, "  %2d  %s\n", row.code, row.meaning);
+  return help;
+}
+
+}  // namespace ext4crypt
