@@ -95,7 +95,7 @@ load_module() {
 fresh_disk() { # fresh_disk DEVICE [mkfs options]
 	local device=$1
 	shift
-	must mkfs.ext4 -q -F -I 512 -O encrypt "$@" "$device"
+	must mkfs.ext4 -q -F -b 4096 -I 512 -O encrypt "$@" "$device"
 }
 
 drop_caches() {

@@ -18,7 +18,7 @@ from .cpio import CpioWriter
 
 # The host's programs at the guest's hand; busybox serves the rest.
 PROGRAMS = ("mke2fs", "e2fsck", "debugfs", "dumpe2fs", "tune2fs", "filefrag", "e2image", "resize2fs", "lsattr", "chattr", "badblocks", "keyctl",
-            "kmod", "blockdev", "fallocate", "setpriv", "getfattr", "setfattr", "sha256sum", "xargs", "cmp", "bash")
+            "kmod", "blockdev", "fallocate", "setpriv", "sha256sum", "xargs", "cmp", "bash")
 LINKS = {"mkfs.ext4": "mke2fs", "modprobe": "kmod", "insmod": "kmod", "rmmod": "kmod", "lsmod": "kmod", "depmod": "kmod"}
 # Libraries that glibc opens by itself for user names.
 NSS = ("libnss_files.so.2",)
@@ -38,11 +38,10 @@ def _pack(build: Path, repo: Path, case: Path, target: Path) -> kernels.Kernel:
     base = _base(build, kernel)
     scratch = target.with_suffix(".top")
     with CpioWriter(scratch) as out:
-        for name in ("init", "functions.sh"):
-            out.copy(name if name == "init" else f"e4c/{name}", repo / "tests/vm/guest" / name)
+        out.copy("init", repo / "tests/vm/guest/init")
+        for shared in sorted((repo / "tests/vm/guest").glob("*.sh")):
+            out.copy(f"e4c/{shared.name}", shared)
         out.copy("e4c/case.sh", case)
-        for sibling in sorted(case.parent.glob("*.inc.sh")):
-            out.copy(f"e4c/{sibling.name}", sibling)
         for path in _under_test(build):
             out.file(f"e4c/bin/{path.name}" if path.suffix != ".ko" else f"e4c/{path.name}", _stripped(path), 0o755)
     with open(target, "wb") as joined:

@@ -16,12 +16,12 @@ COMMAND_LINE = "console=ttyS0 quiet panic=-1 oops=panic nosoftlockup rcupdate.rc
 class Machine:
     """A guest with a console (kept in a file) and a two-way line for results.
 
-    disks: raw image files, which become /dev/vda, /dev/vdb, ... in order.
+    disks, read_only: raw image files, which become /dev/vda, /dev/vdb, ... in order.
     accel: "kvm" or "tcg".
     """
 
     def __init__(self, *, image: Path, initramfs: Path, scratch: Path, accel: str, memory_mib: int = 1024,
-                 disks: tuple[Path, ...] = (), append: str = ""):
+                 disks: tuple[Path, ...] = (), read_only: tuple[Path, ...] = (), append: str = ""):
         self.console = scratch / "console.log"
         self.errors = scratch / "qemu.err"
         self.console.touch()
@@ -34,8 +34,9 @@ class Machine:
                    "-chardev", "stdio,id=result,signal=off", "-device", "virtio-serial-pci",
                    "-device", "virtserialport,chardev=result,name=e4c.result",
                    "-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng"]
-        for number, disk in enumerate(disks):
-            command += ["-drive", f"file={disk},if=none,id=disk{number},format=raw,cache=unsafe,discard=unmap",
+        for number, disk in enumerate(disks + read_only):
+            mode = "cache=unsafe,discard=unmap" if number < len(disks) else "readonly=on"
+            command += ["-drive", f"file={disk},if=none,id=disk{number},format=raw,{mode}",
                         "-device", f"virtio-blk-pci,drive=disk{number},serial=disk{number}"]
         with open(self.errors, "wb") as errors:
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# Every mount that cannot keep the invariant is refused, with one sentence in the kernel log, and changes nothing on the disk.
+# vm: disk=40M disk=16M seconds=300
+# console-allowed: EXT4-fs warning
+. /e4c/functions.sh
+
+digest() { sha256sum </dev/vda; }
+
+# refused NAME REGEX [OPTIONS]: mounting /dev/vda with OPTIONS fails, the log then has exactly one line from ext4crypt, and it says REGEX.
+refused() {
+	local name=$1 regex=$2 options=${3:-defaults} before
+	before=$(digest)
+	dmesg -c >/dev/null
+	if mount -t "$FSTYPE" -o "$options" /dev/vda /mnt 2>/tmp/mount.err; then
+		not_ok "$name: it was mounted"
+		umount /mnt
+		return
+	fi
+	dmesg | grep -E 'EXT4-fs|ext4crypt' >/tmp/log
+	if ! grep -Eq -- "$regex" /tmp/log; then
+		not_ok "$name: refused, but the log does not say '$regex'"
+		diag /tmp/log
+	elif [ "$(grep -c . /tmp/log)" != 1 ]; then
+		not_ok "$name: more than one line in the log"
+		diag /tmp/log
+	elif [ "$(digest)" != "$before" ]; then
+		not_ok "$name: the disk has changed"
+	else
+		ok "$name"
+	fi
+}
+
+make() { must mkfs.ext4 -q -F -I 512 -E lazy_itable_init=0,lazy_journal_init=0 "$@" /dev/vda; }
+
+load_module
+dmesg -n 1 # keep the refusals off the console
+
+make -O encrypt
+refused "noload" 'noload' noload
+refused "norecovery" 'noload|norecovery' norecovery
+refused "noload, read-only" 'noload|norecovery' ro,noload
+refused "data=writeback" 'data=ordered' data=writeback
+refused "data=journal" 'data=ordered' data=journal
+refused "journal_async_commit" 'journal_async_commit' journal_async_commit
+refused "nobarrier" 'barrier' nobarrier
+refused "barrier=0" 'barrier' barrier=0
+refused "dax" 'dax|DAX' dax
+refused "dax=always" 'dax|DAX' dax=always
+refused "test_dummy_encryption" 'test_dummy_encryption' test_dummy_encryption
+# Kernels without inline encryption ignore the option and say so; then nothing is wrong with the mount.
+if mount -t "$FSTYPE" -o inlinecrypt /dev/vda /mnt 2>/dev/null; then
+	same "inlinecrypt, ignored by this kernel, is not in effect" "$(grep -c inlinecrypt /proc/mounts)" 0
+	umount /mnt
+else
+	ok "inlinecrypt"
+fi
+
+make -O encrypt
+must mount -t "$FSTYPE" /dev/vda /mnt
+for options in nobarrier data=writeback data=journal noload; do
+	refuses "remount with $options" . mount -o "remount,$options" /mnt
+	check "after remount with $options it still is as it was" sh -c '! grep " /mnt .*\(nobarrier\|writeback\|data=journal\)" /proc/mounts'
+done
+if echo 0 >"/sys/fs/$FSTYPE/vda/reserved_clusters" 2>/dev/null && [ "$(cat "/sys/fs/$FSTYPE/vda/reserved_clusters")" = 0 ]; then
+	not_ok "reserved_clusters cannot be set to 0"
+else
+	ok "reserved_clusters cannot be set to 0"
+fi
+must umount /mnt
+
+make -O encrypt,^has_journal
+refused "no journal" 'no journal'
+make -O encrypt,bigalloc -C 16384
+refused "bigalloc" 'bigalloc'
+make -O encrypt -b 1024
+refused "blocks of 1024 bytes" 'block size'
+make -O encrypt -b 2048
+refused "blocks of 2048 bytes" 'block size'
+must mke2fs -q -F -b 4096 -O journal_dev /dev/vdb
+make -O encrypt -J device=/dev/vdb
+refused "a journal on another device" 'journal is on another device'
+make -O encrypt
+must tune2fs -o journal_data_writeback /dev/vda
+refused "data=writeback as the disk's default" 'data=ordered'
+must tune2fs -o ^journal_data_writeback,nobarrier /dev/vda
+refused "nobarrier as the disk's default" 'barrier'
+
+# Without the feature there is nothing to refuse at mount; policies are.
+make -O ^encrypt
+check "a disk without the encrypt feature mounts" mount -t "$FSTYPE" /dev/vda /mnt
+must mkdir /mnt/d
+key=$(e4c-key add /mnt 7 2>/tmp/err || true)
+same "it takes no key" "$key$(cat /tmp/err)" "FS_IOC_ADD_ENCRYPTION_KEY: EOPNOTSUPP"
+refuses "it takes no policy" EOPNOTSUPP e4c-key set /mnt/d 00000000000000000000000000000000
+check "plain files work on it" sh -c 'echo hello >/mnt/file && grep -q hello /mnt/file'
+must umount /mnt
+check "e2fsck finds nothing" e2fsck -fn /dev/vda
+finish
