@@ -221,6 +221,11 @@ int e4c_readpages(struct inode *inode, struct readahead_control *rac, struct fol
 			folio_end_read(folio, false);
 			continue;
 		}
+		if (folio_buffers(folio) && buffer_uptodate(folio_buffers(folio))) {
+			/* Read, zeroed or written through its buffer: newer than the disk. */
+			folio_end_read(folio, true);
+			continue;
+		}
 		if (folio->index >= eof_page) {
 			folio_zero_segment(folio, 0, folio_size(folio));
 			folio_end_read(folio, true);

@@ -177,12 +177,18 @@ bool e4c_keeps_orphan(struct inode *inode)
 	return e4c_inode(inode) && inode->i_nlink;
 }
 
-/* The size on disk follows the edge of what is removed, down to i_size. */
-static int size_follow(handle_t *handle, struct inode *inode, u32 edge)
+/*
+ * Hook in setattr: the size on disk for a new size @size. While blocks past it
+ * are still there the old, larger one stays.
+ */
+loff_t e4c_disksize(struct inode *inode, loff_t size)
 {
-	loff_t size = max_t(loff_t, (loff_t)edge << PAGE_SHIFT, inode->i_size);
+	return e4c_inode(inode) ? max(EXT4_I(inode)->i_disksize, size) : size;
+}
 
-	if (EXT4_I(inode)->i_disksize <= size)
+static int disksize_set(handle_t *handle, struct inode *inode, loff_t size)
+{
+	if (EXT4_I(inode)->i_disksize == size)
 		return 0;
 	down_write(&EXT4_I(inode)->i_data_sem);
 	EXT4_I(inode)->i_disksize = size;
@@ -217,7 +223,9 @@ static int truncate_step(struct e4c_op *op, handle_t *handle, struct inode *inod
 	ret = piece_remove(op, handle, inode, piece.first, piece.first + piece.len - 1,
 			   piece.written);
 	if (!ret)
-		ret = size_follow(handle, inode, piece.first);
+		ret = disksize_set(handle, inode,
+				   clamp_t(loff_t, (loff_t)piece.first << PAGE_SHIFT,
+					   inode->i_size, EXT4_I(inode)->i_disksize));
 	return ret ? ret : 1;
 }
 
@@ -252,7 +260,7 @@ int e4c_truncate(handle_t *handle, struct inode *inode)
 		return ret;
 	forget_delayed(inode, first, E4C_MAX_PAGES);
 	forget_delayed(inode, E4C_TAG_LBLK + groups, E4C_TAG_LBLK_END);
-	ret = size_follow(handle, inode, 0);
+	ret = disksize_set(handle, inode, inode->i_size);
 	if (ret)
 		return ret;
 	ext4_update_inode_fsync_trans(handle, inode, 1);
