@@ -31,18 +31,6 @@ bool ReadRequest(KeyringRequest& request) {
   return true;
 }
 
-int Install(const KeyringRequest& request) {
-  const key_serial_t key = add_key("logon", kDefaultKeyDescription, request.key,
-                                   sizeof(request.key), KEY_SPEC_USER_KEYRING);
-  if (key < 0) return errno;
-  if (keyctl_setperm(key, KEY_POS_VIEW | KEY_POS_SEARCH | KEY_USR_VIEW) != 0) {
-    const int err = errno;
-    keyctl_unlink(key, KEY_SPEC_USER_KEYRING);
-    return err;
-  }
-  return 0;
-}
-
 int Remove() {
   const auto key = static_cast<key_serial_t>(
       keyctl_search(KEY_SPEC_USER_KEYRING, "logon", kDefaultKeyDescription, 0));
@@ -55,6 +43,21 @@ int Remove() {
   const int err = errno;
   keyctl_invalidate(key);
   return unlinked ? 0 : err;
+}
+
+int Install(const KeyringRequest& request) {
+  // add_key() would update a present key in place, for which its permissions leave nobody the
+  // right, us included.
+  if (const int err = Remove(); err != 0) return err;
+  const key_serial_t key = add_key("logon", kDefaultKeyDescription, request.key,
+                                   sizeof(request.key), KEY_SPEC_USER_KEYRING);
+  if (key < 0) return errno;
+  if (keyctl_setperm(key, KEY_POS_VIEW | KEY_POS_SEARCH | KEY_USR_VIEW) != 0) {
+    const int err = errno;
+    keyctl_unlink(key, KEY_SPEC_USER_KEYRING);
+    return err;
+  }
+  return 0;
 }
 
 int Run() {

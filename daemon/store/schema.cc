@@ -62,7 +62,12 @@ absl::Status MigrateFrom(SqliteDb& db, int64_t version) {
 
 // Read-only, so that a file we refuse stays as it was.
 absl::StatusOr<int64_t> CheckExisting(const std::string& path) {
-  ASSIGN_OR_RETURN(const auto db, SqliteDb::Open(path, SqliteDb::Mode::kReadOnly));
+  // Even a read-only connection makes files beside a store in WAL mode. Without a log that is
+  // avoided; with one it is needed, because the newest state is there.
+  struct stat log = {};
+  const bool has_log = ::stat(absl::StrCat(path, "-wal").c_str(), &log) == 0 && log.st_size > 0;
+  ASSIGN_OR_RETURN(const auto db, SqliteDb::Open(path, has_log ? SqliteDb::Mode::kReadOnly
+                                                               : SqliteDb::Mode::kImmutable));
   ASSIGN_OR_RETURN(const int64_t application, db->QueryInt("PRAGMA application_id"));
   if (application != kApplicationId) {
     return Error(ErrorReason::kStoreCorrupt, "the store is no ext4crypt store", path);

@@ -3,9 +3,12 @@
 
 #include <sqlite3.h>
 
+#include <cstring>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "common/error.h"
 #include "common/status_macros.h"
 
@@ -35,6 +38,18 @@ absl::Status SqliteError(sqlite3* db, int code, absl::string_view what) {
                absl::StrCat(what, ": ", sqlite3_errstr(code), " (",
                             db == nullptr ? "no connection" : sqlite3_errmsg(db), ")"),
                path == nullptr ? "" : path);
+}
+
+std::string EscapeForUri(const std::string& path) {
+  std::string out;
+  for (const char c : path) {
+    if (absl::ascii_isalnum(static_cast<unsigned char>(c)) || std::strchr("/._-", c) != nullptr) {
+      out += c;
+    } else {
+      absl::StrAppendFormat(&out, "%%%02x", static_cast<unsigned>(static_cast<unsigned char>(c)));
+    }
+  }
+  return out;
 }
 
 }  // namespace
@@ -93,7 +108,12 @@ std::vector<uint8_t> SqliteStatement::Blob(int column) const {
 
 absl::StatusOr<std::unique_ptr<SqliteDb>> SqliteDb::Open(const std::string& path, Mode mode) {
   int flags = SQLITE_OPEN_FULLMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE;
+  std::string name = path;
   switch (mode) {
+    case Mode::kImmutable:
+      flags |= SQLITE_OPEN_READONLY | SQLITE_OPEN_URI;
+      name = absl::StrCat("file:", EscapeForUri(path), "?immutable=1");
+      break;
     case Mode::kReadOnly:
       flags |= SQLITE_OPEN_READONLY;
       break;
@@ -105,7 +125,7 @@ absl::StatusOr<std::unique_ptr<SqliteDb>> SqliteDb::Open(const std::string& path
       break;
   }
   sqlite3* raw = nullptr;
-  const int result = sqlite3_open_v2(path.c_str(), &raw, flags, nullptr);
+  const int result = sqlite3_open_v2(name.c_str(), &raw, flags, nullptr);
   // SQLite hands out a handle even for most failures; it is ours to close.
   std::unique_ptr<SqliteDb> db(new SqliteDb(raw));
   if (result != SQLITE_OK) return SqliteError(raw, result, absl::StrCat("cannot open ", path));

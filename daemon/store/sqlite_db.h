@@ -49,7 +49,13 @@ class SqliteStatement {
 
 class SqliteDb {
  public:
-  enum class Mode { kReadOnly, kReadWrite, kCreate };
+  enum class Mode {
+    // The file as it is, with nothing written beside it either; for one without a live log.
+    kImmutable,
+    kReadOnly,
+    kReadWrite,
+    kCreate,
+  };
 
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<SqliteDb>> Open(const std::string& path,
                                                                       Mode mode);
