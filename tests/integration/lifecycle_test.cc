@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keys from enrolment to lock, with the real kernel.
+#include <gmock/gmock.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+#include <fstream>
+
+#include "tests/integration/keyd_fixture.h"
+
+namespace ext4crypt {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+class LifecycleTest : public KeydTest {
+ protected:
+  void SetUp() override {
+    KeydTest::SetUp();
+    if (HasFatalFailure()) return;
+    StartDaemon();
+  }
+
+  RunResult Shell(uid_t uid, const std::string& script) { return RunAs(uid, {"sh", "-c", script}); }
+};
+
+TEST_F(LifecycleTest, FilesSurviveLockRemountAndUnlock) {
+  const std::string volume = MountVolume("a");
+  Enrol(alice(), kPassphrase);
+  EXPECT_EQ(State(alice()), "locked");
+  Unlock(alice(), kPassphrase);
+  EXPECT_EQ(State(alice()), "unlocked");
+  const std::string dir = MakeEncryptedDir(volume, "d", alice());
+  ASSERT_EQ(Shell(alice(), "echo hello > " + dir + "/name").exit_code, 0);
+
+  ASSERT_EQ(Cli(alice(), {"lock"}).exit_code, 0);
+  EXPECT_EQ(State(alice()), "locked");
+  EXPECT_NE(Shell(alice(), "cat " + dir + "/name").exit_code, 0);
+  EXPECT_NE(Shell(alice(), "echo x > " + dir + "/new").exit_code, 0);
+  EXPECT_THAT(Shell(alice(), "ls " + dir).out, Not(HasSubstr("name")));
+
+  Unmount(volume);
+  MustRun({"mount", "-o", "loop", work() + "/a.img", volume});
+  Unlock(alice(), kPassphrase);
+  EXPECT_EQ(Shell(alice(), "cat " + dir + "/name").out, "hello\n");
+}
+
+TEST_F(LifecycleTest, VolumeMountedWhileUnlockedGetsTheKey) {
+  Enrol(alice(), kPassphrase);
+  Unlock(alice(), kPassphrase);
+  const std::string volume = MountVolume("late");
+  RunResult status;
+  for (int i = 0; i < 100; ++i) {
+    status = Cli(alice(), {"status"});
+    if (status.out.find("\"state\": \"unlocked\"", status.out.find(volume)) != std::string::npos) {
+      break;
+    }
+    usleep(50'000);
+  }
+  EXPECT_THAT(status.out, HasSubstr(volume));
+  MakeEncryptedDir(volume, "d", alice());
+}
+
+TEST_F(LifecycleTest, OtherUsersKeyIsOfNoUse) {
+  const std::string volume = MountVolume("a");
+  Enrol(alice(), kPassphrase);
+  Enrol(bob(), "another passphrase");
+  Unlock(bob(), "another passphrase");
+  Unlock(alice(), kPassphrase);
+  const std::string dir = MakeEncryptedDir(volume, "d", alice());
+  ASSERT_EQ(Shell(alice(), "echo secret > " + dir + "/f && chmod 777 " + dir).exit_code, 0);
+  // bob's passphrase is bob's.
+  EXPECT_EQ(
+      Cli(bob(), {"unlock", "--passphrase-fd", "3"}, std::string(kPassphrase) + "\n").exit_code, 6);
+  // bob cannot lock alice's key away, nor ask about it.
+  EXPECT_EQ(Cli(bob(), {"lock", "--user", std::to_string(alice())}).exit_code, 18);
+  EXPECT_EQ(Cli(bob(), {"status", "--user", std::to_string(alice())}).exit_code, 18);
+  // bob cannot encrypt a directory of his with alice's key: the kernel wants his own claim.
+  EXPECT_EQ(State(alice()), "unlocked");
+  ASSERT_EQ(Cli(alice(), {"lock"}).exit_code, 0);
+  EXPECT_EQ(State(bob()), "unlocked");
+  EXPECT_NE(Shell(bob(), "cat " + dir + "/f").exit_code, 0);
+}
+
+TEST_F(LifecycleTest, RootMayLockAndAskForOthersAndItIsLogged) {
+  Enrol(alice(), kPassphrase);
+  Unlock(alice(), kPassphrase);
+  const std::string uid = std::to_string(alice());
+  EXPECT_EQ(JsonField(Cli(0, {"status", "--user", uid}).out, "state"), "unlocked");
+  EXPECT_EQ(Cli(0, {"lock", "--user", uid}).exit_code, 0);
+  EXPECT_EQ(State(alice()), "locked");
+  EXPECT_THAT(DaemonLog(), HasSubstr("root calls Lock for uid " + uid));
+}
+
+TEST_F(LifecycleTest, BusyFilesAreNamedAndLockedWhenClosed) {
+  const std::string volume = MountVolume("a");
+  Enrol(alice(), kPassphrase);
+  Unlock(alice(), kPassphrase);
+  const std::string dir = MakeEncryptedDir(volume, "d", alice());
+  ASSERT_EQ(Shell(alice(), "echo x > " + dir + "/f").exit_code, 0);
+  Child holder(alice(), {"tail", "-f", dir + "/f"});
+  for (int i = 0; i < 100; ++i) {
+    struct stat info = {};
+    if (stat(("/proc/" + std::to_string(holder.pid()) + "/fd/3").c_str(), &info) == 0) break;
+    usleep(20'000);
+  }
+  const RunResult lock = Cli(alice(), {"lock"});
+  EXPECT_EQ(lock.exit_code, 10) << lock.out << lock.err;
+  EXPECT_EQ(JsonField(lock.out, "reason"), "FILES_BUSY");
+  EXPECT_EQ(JsonField(lock.out, "pid"), std::to_string(holder.pid()));
+  EXPECT_THAT(lock.out, HasSubstr(dir + "/f"));
+  EXPECT_EQ(State(alice()), "busy");
+  EXPECT_EQ(Cli(alice(), {"lock"}).exit_code, 10);
+  holder.Stop();
+  // Nobody calls lock again: the service finishes by itself.
+  EXPECT_EQ(WaitForState(alice(), "locked"), "locked");
+}
+
+TEST_F(LifecycleTest, MappedFileIsBusyAfterItsDescriptorIsClosed) {
+  const std::string volume = MountVolume("a");
+  Enrol(alice(), kPassphrase);
+  Unlock(alice(), kPassphrase);
+  const std::string dir = MakeEncryptedDir(volume, "d", alice());
+  ASSERT_EQ(Shell(alice(), "head -c 4096 /dev/zero > " + dir + "/f").exit_code, 0);
+  Child holder(alice(), {"python3", "-c",
+                         "import mmap,os,time\n"
+                         "f=os.open('" +
+                             dir +
+                             "/f',os.O_RDWR)\n"
+                             "m=mmap.mmap(f,4096)\nos.close(f)\n"
+                             "open('" +
+                             work() + "/vol-a/mapped','w').close()\ntime.sleep(60)"});
+  for (int i = 0; i < 200 && access((volume + "/mapped").c_str(), F_OK) != 0; ++i) usleep(20'000);
+  // mmap.mmap keeps a duplicate of the descriptor; either way the holder is found.
+  const RunResult lock = Cli(alice(), {"lock"});
+  EXPECT_EQ(lock.exit_code, 10) << lock.out;
+  EXPECT_EQ(JsonField(lock.out, "pid"), std::to_string(holder.pid()));
+}
+
+TEST_F(LifecycleTest, DefaultKeyIsInTheUsersKeyringOnlyWhileUnlocked) {
+  Enrol(alice(), kPassphrase);
+  const std::string look = "keyctl show @u";
+  EXPECT_THAT(Shell(alice(), look).out, Not(HasSubstr("EXT4_DEFAULT_KEY")));
+  Unlock(alice(), kPassphrase);
+  EXPECT_THAT(Shell(alice(), look).out, HasSubstr("logon: ext4crypt:EXT4_DEFAULT_KEY"));
+  EXPECT_THAT(Shell(bob(), look).out, Not(HasSubstr("EXT4_DEFAULT_KEY")));
+  EXPECT_THAT(Shell(0, look).out, Not(HasSubstr("EXT4_DEFAULT_KEY")));
+  // The user finds it and can do nothing to it.
+  const std::string id = "$(keyctl search @u logon ext4crypt:EXT4_DEFAULT_KEY)";
+  EXPECT_EQ(Shell(alice(), "keyctl search @u logon ext4crypt:EXT4_DEFAULT_KEY").exit_code, 0);
+  EXPECT_NE(Shell(alice(), "keyctl revoke " + id).exit_code, 0);
+  EXPECT_NE(Shell(alice(), "keyctl update " + id + " x").exit_code, 0);
+  EXPECT_NE(Shell(alice(), "keyctl print " + id).exit_code, 0);
+  ASSERT_EQ(Cli(alice(), {"lock"}).exit_code, 0);
+  EXPECT_THAT(Shell(alice(), look).out, Not(HasSubstr("EXT4_DEFAULT_KEY")));
+}
+
+TEST_F(LifecycleTest, RecoveryCodeUnlocksAndReplacesAForgottenPassphrase) {
+  std::string code;
+  Enrol(alice(), kPassphrase, &code);
+  ASSERT_EQ(code.size(), 47U);
+  EXPECT_EQ(Cli(alice(), {"unlock", "--recovery", "--passphrase-fd", "3"}, code + "\n").exit_code,
+            0);
+  EXPECT_EQ(State(alice()), "unlocked");
+  EXPECT_EQ(Cli(alice(), {"passphrase", "change", "--recovery", "--passphrase-fd", "3"},
+                code + "\nbrand new passphrase\n")
+                .exit_code,
+            0);
+  EXPECT_EQ(
+      Cli(alice(), {"unlock", "--passphrase-fd", "3"}, std::string(kPassphrase) + "\n").exit_code,
+      6);
+  Unlock(alice(), "brand new passphrase");
+}
+
+TEST_F(LifecycleTest, TypoInRecoveryCodeIsToldFromAWrongCode) {
+  std::string alices;
+  std::string bobs;
+  Enrol(alice(), kPassphrase, &alices);
+  Enrol(bob(), kPassphrase, &bobs);
+  std::string typo = alices;
+  typo[2] = typo[2] == '7' ? '8' : '7';
+  const std::vector<std::string> unlock = {"unlock", "--recovery", "--passphrase-fd", "3"};
+  RunResult result = Cli(alice(), unlock, typo + "\n");
+  EXPECT_EQ(JsonField(result.out, "reason"), "RECOVERY_CODE_MISTYPED");
+  EXPECT_EQ(JsonField(result.out, "subject"), "group 1");
+  EXPECT_EQ(result.exit_code, 7);
+  result = Cli(alice(), unlock, bobs + "\n");
+  EXPECT_EQ(JsonField(result.out, "reason"), "WRONG_RECOVERY_CODE");
+  EXPECT_EQ(result.exit_code, 6);
+}
+
+TEST_F(LifecycleTest, PassphraseChangeKeepsTheKeyAndTheFiles) {
+  const std::string volume = MountVolume("a");
+  Enrol(alice(), kPassphrase);
+  Unlock(alice(), kPassphrase);
+  const std::string dir = MakeEncryptedDir(volume, "d", alice());
+  ASSERT_EQ(Shell(alice(), "echo hello > " + dir + "/f").exit_code, 0);
+  const std::string before = JsonField(Cli(alice(), {"status"}).out, "identifier");
+  ASSERT_EQ(Cli(alice(), {"passphrase", "change", "--passphrase-fd", "3"},
+                std::string(kPassphrase) + "\nsomething else entirely\n")
+                .exit_code,
+            0);
+  EXPECT_EQ(JsonField(Cli(alice(), {"status"}).out, "identifier"), before);
+  ASSERT_EQ(Cli(alice(), {"lock"}).exit_code, 0);
+  Unlock(alice(), "something else entirely");
+  EXPECT_EQ(Shell(alice(), "cat " + dir + "/f").out, "hello\n");
+}
+
+TEST_F(LifecycleTest, RenewedRecoveryCodeReplacesTheOld) {
+  std::string old_code;
+  Enrol(alice(), kPassphrase, &old_code);
+  const RunResult renewed =
+      Cli(alice(), {"recovery", "renew", "--passphrase-fd", "3"}, std::string(kPassphrase) + "\n");
+  ASSERT_EQ(renewed.exit_code, 0) << renewed.out;
+  const std::string new_code = JsonField(renewed.out, "recovery_code");
+  EXPECT_NE(new_code, old_code);
+  const std::vector<std::string> unlock = {"unlock", "--recovery", "--passphrase-fd", "3"};
+  EXPECT_EQ(Cli(alice(), unlock, old_code + "\n").exit_code, 6);
+  EXPECT_EQ(Cli(alice(), unlock, new_code + "\n").exit_code, 0);
+}
+
+TEST_F(LifecycleTest, KeysStayInTheKernelAcrossARestartAndLockStillWorks) {
+  const std::string volume = MountVolume("a");
+  Enrol(alice(), kPassphrase);
+  Unlock(alice(), kPassphrase);
+  const std::string dir = MakeEncryptedDir(volume, "d", alice());
+  ASSERT_EQ(Shell(alice(), "echo hello > " + dir + "/f").exit_code, 0);
+  EXPECT_EQ(StopDaemon(), 0);
+  EXPECT_EQ(Shell(alice(), "cat " + dir + "/f").out, "hello\n");
+  StartDaemon();
+  const RunResult status = Cli(alice(), {"status"});
+  EXPECT_EQ(JsonField(status.out, "state"), "unlocked");
+  EXPECT_EQ(JsonField(status.out, "held_by_service"), "false");
+  ASSERT_EQ(Cli(alice(), {"lock"}).exit_code, 0);
+  EXPECT_NE(Shell(alice(), "cat " + dir + "/f").exit_code, 0);
+  EXPECT_THAT(Shell(alice(), "keyctl show @u").out, Not(HasSubstr("EXT4_DEFAULT_KEY")));
+}
+
+TEST_F(LifecycleTest, WrongGuessesAreSlowedDownForThatUserOnly) {
+  Enrol(alice(), kPassphrase);
+  Enrol(bob(), kPassphrase);
+  RunResult result;
+  for (int i = 0; i < 5; ++i) {
+    result = Cli(alice(), {"unlock", "--passphrase-fd", "3"}, "wrong guess\n");
+    EXPECT_EQ(result.exit_code, 6);
+  }
+  result = Cli(alice(), {"unlock", "--passphrase-fd", "3"}, std::string(kPassphrase) + "\n");
+  EXPECT_EQ(result.exit_code, 8) << result.out;
+  EXPECT_EQ(JsonField(result.out, "reason"), "THROTTLED");
+  Unlock(bob(), kPassphrase);
+  usleep(1'100'000);
+  Unlock(alice(), kPassphrase);
+}
+
+TEST_F(LifecycleTest, SecretsAppearInNoLogAndNoStoreFile) {
+  std::string code;
+  Enrol(alice(), kPassphrase, &code);
+  Unlock(alice(), kPassphrase);
+  Cli(alice(), {"unlock", "--passphrase-fd", "3"}, "a wrong but telling guess\n");
+  const RunResult grep =
+      Shell(0, "cat " + work() + "/log " + state_dir() + "/* | grep -a -c -e 'horse' -e '" +
+                   code.substr(0, 5) + "' -e 'telling'");
+  EXPECT_EQ(grep.out, "0\n");
+}
+
+TEST_F(LifecycleTest, StateIsPrivate) {
+  Enrol(alice(), kPassphrase);
+  EXPECT_EQ(Shell(0, "stat -c %a " + state_dir()).out, "700\n");
+  EXPECT_EQ(Shell(0, "stat -c %a " + state_dir() + "/* | sort -u").out, "600\n");
+  EXPECT_EQ(Shell(0, "stat -c %a " + socket()).out, "666\n");
+}
+
+}  // namespace
+}  // namespace ext4crypt
