@@ -54,7 +54,7 @@ absl::Status Image::CheckSuperblock() const {
   }
   if ((incompat & EXT3_FEATURE_INCOMPAT_RECOVER) != 0) {
     return Fail(Reason::kNeedsRecovery,
-                "the journal has not been replayed: run e2fsck on a copy, or mount and unmount it");
+                "the feature needs_recovery is set");
   }
   const uint32_t inode_size = le16toh(sb.s_inode_size);
   const uint32_t per_group = le32toh(sb.s_blocks_per_group);

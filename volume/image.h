@@ -67,6 +67,7 @@ class Image {
   [[nodiscard]] uint64_t block_count() const { return block_count_; }
   [[nodiscard]] uint64_t first_block() const { return fs_->super->s_first_data_block; }
   [[nodiscard]] uint32_t inode_count() const { return fs_->super->s_inodes_count; }
+  [[nodiscard]] uint32_t first_user_inode() const { return EXT2_FIRST_INODE(fs_->super); }
   [[nodiscard]] uint32_t group_count() const { return fs_->group_desc_count; }
   [[nodiscard]] bool HasEncryptFeature() const;
   [[nodiscard]] bool HasMetadataChecksums() const;

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "volume/cli/verbs.h"
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "common/status_macros.h"
+#include "volume/cli/exit_code.h"
+#include "volume/cli/progress.h"
+#include "volume/cli/report.h"
+#include "volume/extract.h"
+#include "volume/survey.h"
+
+namespace ext4crypt::volume {
+namespace {
+
+struct Options {
+  std::string image;
+  std::vector<std::string> key_files;
+  unsigned threads = 0;  // 0: one for each processor
+  std::string path;
+  std::string destination;
+  bool salvage = false;
+};
+
+absl::StatusOr<KeyRing> ReadKeys(const std::vector<std::string>& files) {
+  KeyRing keys;
+  for (const std::string& file : files) {
+    ASSIGN_OR_RETURN(MasterKey key, MasterKey::FromFile(file));
+    keys.Add(std::move(key));
+  }
+  return keys;
+}
+
+absl::StatusOr<std::unique_ptr<Image>> OpenImage(const std::string& path) {
+  ASSIGN_OR_RETURN(std::unique_ptr<BlockSource> source, FileSource::Open(path));
+  return Image::Open(std::move(source));
+}
+
+// Nobody must take a report cut short by a full disk for a clean one.
+int Written(int exit_code) {
+  std::cout.flush();
+  if (std::cout.good()) return exit_code;
+  std::cerr << "ext4crypt volume: the report could not be written\n";
+  return kExitError;
+}
+
+int Refuse(bool json, const absl::Status& status) {
+  const int code = ExitCodeOf(status);
+  WriteRefusal(json, status, code, std::cout, std::cerr);
+  return Written(code);
+}
+
+// `keys` empty: inspect.
+int RunSurvey(const Options& options, bool json, const KeyRing& keys) {
+  auto image = OpenImage(options.image);
+  if (!image.ok()) return Refuse(json, image.status());
+  const auto report = MakeReport(json, std::cout);
+  ext2_super_block* super = (*image)->fs()->super;
+  Progress progress(((*image)->block_count() - ext2fs_free_blocks_count(super)) * kBlockSize);
+  SurveyOptions survey_options;
+  survey_options.threads =
+      options.threads != 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency());
+  survey_options.on_finding = [&](const Finding& finding) {
+    progress.Clear();
+    report->AddFinding(finding);
+  };
+  survey_options.on_progress = [&](uint64_t pages) { progress.Update(pages * kBlockSize); };
+  Survey survey(**image, keys, survey_options);
+  survey.Run();
+  progress.Clear();
+  const SurveyTotals& totals = survey.totals();
+  const int code =
+      ExitCodeOf(totals.authentication_findings, totals.structure_findings, totals.key_findings);
+  report->EndSurvey(**image, totals, !keys.empty(), code);
+  return Written(code);
+}
+
+int RunVerify(const Options& options, bool json) {
+  const auto keys = ReadKeys(options.key_files);
+  if (!keys.ok()) return Refuse(json, keys.status());
+  return RunSurvey(options, json, *keys);
+}
+
+int RunExtract(const Options& options, bool json) {
+  const auto keys = ReadKeys(options.key_files);
+  if (!keys.ok()) return Refuse(json, keys.status());
+  auto image = OpenImage(options.image);
+  if (!image.ok()) return Refuse(json, image.status());
+  // A refusal is an object of its own in JSON, so the report begins with the first finding.
+  std::unique_ptr<Report> report;
+  const auto begin = [&] {
+    if (report == nullptr) report = MakeReport(json, std::cout);
+  };
+  Progress progress(0);
+  uint64_t authentication = 0;
+  uint64_t structure = 0;
+  uint64_t key = 0;
+  ExtractOptions extract_options;
+  extract_options.salvage = options.salvage;
+  extract_options.keep_owner = ::geteuid() == 0;
+  extract_options.on_finding = [&](const Finding& finding) {
+    const Severity severity = SeverityOf(finding.reason);
+    ++(severity == Severity::kAuthentication ? authentication
+       : severity == Severity::kKey          ? key
+                                             : structure);
+    begin();
+    progress.Clear();
+    report->AddFinding(finding);
+  };
+  extract_options.on_progress = [&](uint64_t bytes) { progress.Update(bytes); };
+  ExtractTotals totals;
+  const absl::Status status =
+      Extract(**image, *keys, options.path, options.destination, extract_options, totals);
+  progress.Clear();
+  if (!status.ok() && report == nullptr) return Refuse(json, status);
+  begin();
+  const int code = status.ok() ? ExitCodeOf(authentication, structure, key) : kExitError;
+  report->EndExtract(totals, options.salvage, code);
+  if (!status.ok()) WriteRefusal(false, status, code, std::cout, std::cerr);
+  return Written(code);
+}
+
+void AddImage(CLI::App& verb, Options& options) {
+  verb.add_option("image", options.image, "An image or a block device; never written to")
+      ->type_name("IMAGE|DEVICE")
+      ->required();
+}
+
+CLI::Option* AddKeyFiles(CLI::App& verb, Options& options) {
+  return verb
+      .add_option("--key-file", options.key_files,
+                  "A file with a master key: 64 bytes or 128 hexadecimal digits. May be repeated")
+      ->type_name("FILE")
+      ->expected(1)
+      ->take_all();
+}
+
+void AddThreads(CLI::App& verb, Options& options) {
+  verb.add_option("--threads", options.threads, "Threads; one for each processor if not given")
+      ->type_name("N")
+      ->check(CLI::Range(1, 256));
+}
+
+}  // namespace
+
+void AddVolumeVerbs(CLI::App& app, const bool& json, std::function<int()>& selected) {
+  const auto options = std::make_shared<Options>();
+  CLI::App& inspect = *app.add_subcommand(
+      "inspect", "Policies, counts and structural faults of a volume, without any key");
+  AddImage(inspect, *options);
+  AddThreads(inspect, *options);
+  inspect.callback([options, &json, &selected] {
+    selected = [options, &json] { return RunSurvey(*options, json, KeyRing()); };
+  });
+
+  CLI::App& verify =
+      *app.add_subcommand("verify", "Authenticate every page and every group of a volume");
+  AddImage(verify, *options);
+  AddKeyFiles(verify, *options)->required();
+  AddThreads(verify, *options);
+  verify.callback([options, &json, &selected] {
+    selected = [options, &json] { return RunVerify(*options, json); };
+  });
+
+  CLI::App& extract = *app.add_subcommand("extract", "Copy files out of a volume in clear");
+  AddImage(extract, *options);
+  extract.add_option("path", options->path, "A file or directory in the volume; / is all of it")
+      ->type_name("PATH")
+      ->required();
+  extract.add_option("destination", options->destination, "Where to; must not exist")
+      ->type_name("DEST")
+      ->required();
+  AddKeyFiles(extract, *options);
+  extract.add_flag("--salvage", options->salvage,
+                   "Keep damaged files too, with zeros where nothing can be trusted");
+  extract.callback([options, &json, &selected] {
+    selected = [options, &json] { return RunExtract(*options, json); };
+  });
+}
+
+}  // namespace ext4crypt::volume
