@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// The forms programs and documents rely on.
+#include <gmock/gmock.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "tests/integration/keyd_fixture.h"
+
+namespace ext4crypt {
+namespace {
+
+using testing::HasSubstr;
+
+class OutputTest : public KeydTest {
+ protected:
+  static bool IsOneJsonObject(const std::string& text) {
+    return RunAs(0,
+                 {"python3", "-c", "import json,os\nassert type(json.load(os.fdopen(3))) is dict"},
+                 text)
+               .exit_code == 0;
+  }
+};
+
+TEST_F(OutputTest, EveryReportIsOneJsonObject) {
+  StartDaemon();
+  // A mount point with everything JSON has to escape.
+  const std::string volume = MountVolume("we\"ird \\ \n name");
+  const std::string dir = MakeDir(volume + "/d", alice());
+  const std::string phrase = std::string(kPassphrase) + "\n";
+  const std::vector<std::pair<std::vector<std::string>, std::string>> calls = {
+      {{"status"}, ""},
+      {{"lock"}, ""},
+      {{"enrol", "--passphrase-fd", "3"}, phrase},
+      {{"unlock", "--passphrase-fd", "3"}, phrase},
+      {{"status"}, ""},
+      {{"setpolicy", dir}, ""},
+      {{"setpolicy", dir, "--allow-unauthenticated"}, ""},
+      {{"policy", dir}, ""},
+      {{"recovery", "renew", "--passphrase-fd", "3"}, phrase},
+      {{"passphrase", "change", "--passphrase-fd", "3"}, phrase + "a new passphrase\n"},
+      {{"lock"}, ""},
+  };
+  for (const auto& [arguments, input] : calls) {
+    const RunResult result = Cli(alice(), arguments, input);
+    EXPECT_TRUE(IsOneJsonObject(result.out)) << arguments[0] << ": " << result.out;
+    EXPECT_EQ(result.err, "");
+  }
+}
+
+TEST_F(OutputTest, StatusAndSetpolicySayUnauthenticated) {
+  StartDaemon();
+  const std::string volume = MountVolume("a");
+  Enrol(alice(), kPassphrase);
+  Unlock(alice(), kPassphrase);
+  const std::string dir = MakeDir(volume + "/d", alice());
+  EXPECT_EQ(JsonField(Cli(alice(), {"setpolicy", dir, "--allow-unauthenticated"}).out, "class"),
+            "unauthenticated");
+  EXPECT_EQ(JsonField(Cli(alice(), {"policy", dir}).out, "class"), "unauthenticated");
+  EXPECT_EQ(JsonField(Cli(alice(), {"status"}).out, "class"), "unauthenticated");
+  const RunResult words =
+      RunAs(alice(), {EXT4CRYPT_TEST_BIN "/ext4crypt", "--socket", socket(), "status"});
+  EXPECT_THAT(words.out, HasSubstr("unlocked, unauthenticated"));
+}
+
+TEST_F(OutputTest, PolicyIsWhatTheKernelHas) {
+  StartDaemon();
+  const std::string volume = MountVolume("a");
+  Enrol(alice(), kPassphrase);
+  Unlock(alice(), kPassphrase);
+  const std::string dir = MakeEncryptedDir(volume, "d", alice());
+  const RunResult policy = Cli(alice(), {"policy", dir});
+  EXPECT_EQ(JsonField(policy.out, "key_identifier"),
+            JsonField(Cli(alice(), {"status"}).out, "identifier"));
+  EXPECT_EQ(JsonField(policy.out, "policy_version"), "2");
+  EXPECT_EQ(JsonField(policy.out, "contents"), "AES-256-XTS");
+  EXPECT_EQ(JsonField(policy.out, "names"), "AES-256-CTS");
+}
+
+TEST_F(OutputTest, EveryExitCodeOfTheHelpIsDocumented) {
+  const RunResult help = RunAs(0, {EXT4CRYPT_TEST_BIN "/ext4crypt", "--help"});
+  EXPECT_EQ(help.exit_code, 0);
+  std::ifstream file(EXT4CRYPT_SOURCE_DIR "/docs/key-service.md");
+  std::stringstream doc;
+  doc << file.rdbuf();
+  const size_t at = help.out.find("Exit codes:\n");
+  ASSERT_NE(at, std::string::npos);
+  std::istringstream lines(help.out.substr(at));
+  std::string line;
+  std::getline(lines, line);
+  int documented = 0;
+  while (std::getline(lines, line)) {
+    std::istringstream words(line);
+    int code = 0;
+    std::string meaning;
+    if (!(words >> code) || !std::getline(words >> std::ws, meaning)) continue;
+    EXPECT_THAT(doc.str(), HasSubstr("| " + std::to_string(code) + " | " + meaning + " |"));
+    ++documented;
+  }
+  EXPECT_EQ(documented, 21);
+}
+
+TEST_F(OutputTest, ReportThatCannotBeWrittenIsAFailure) {
+  StartDaemon();
+  const RunResult result = RunAs(alice(),
+                                 {"sh", "-c",
+                                  EXT4CRYPT_TEST_BIN "/ext4crypt --socket " + socket() +
+                                      " enrol --passphrase-fd 3 > /dev/full"},
+                                 std::string(kPassphrase) + "\n");
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.err, HasSubstr("could not be written"));
+}
+
+}  // namespace
+}  // namespace ext4crypt

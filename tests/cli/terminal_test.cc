@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// Prompts on a real terminal: nothing typed is echoed, and the echo comes back.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <poll.h>
+#include <pty.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "tests/integration/keyd_fixture.h"
+
+namespace ext4crypt {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+// A program on a terminal of its own, as `uid`.
+class TerminalSession {
+ public:
+  TerminalSession(uid_t uid, const std::vector<std::string>& argv) {
+    pid_ = forkpty(&master_, nullptr, nullptr, nullptr);
+    if (pid_ == 0) {
+      if (setresgid(uid, uid, uid) != 0 || setresuid(uid, uid, uid) != 0) _exit(126);
+      std::vector<char*> raw;
+      for (const std::string& argument : argv) raw.push_back(const_cast<char*>(argument.c_str()));
+      raw.push_back(nullptr);
+      execv(raw[0], raw.data());
+      _exit(127);
+    }
+  }
+  TerminalSession(const TerminalSession&) = delete;
+  TerminalSession& operator=(const TerminalSession&) = delete;
+  ~TerminalSession() {
+    if (pid_ > 0) {
+      kill(pid_, SIGKILL);
+      waitpid(pid_, nullptr, 0);
+    }
+    close(master_);
+  }
+
+  // Reads until `text` has appeared; false after ten seconds or at the end.
+  bool WaitFor(const std::string& text) {
+    while (seen_.find(text, consumed_) == std::string::npos) {
+      if (!ReadSome()) return false;
+    }
+    consumed_ = seen_.find(text, consumed_) + text.size();
+    return true;
+  }
+  void Type(const std::string& text) {
+    // The prompt comes a moment after the echo is off; both are over when the prompt was read.
+    ASSERT_EQ(write(master_, text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  }
+  int Wait() {
+    while (ReadSome()) {
+    }
+    int status = 0;
+    waitpid(pid_, &status, 0);
+    pid_ = -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+  bool EchoIsOn() {
+    struct termios settings = {};
+    tcgetattr(master_, &settings);
+    return (settings.c_lflag & static_cast<tcflag_t>(ECHO)) != 0;
+  }
+  [[nodiscard]] const std::string& seen() const { return seen_; }
+
+ private:
+  bool ReadSome() {
+    struct pollfd fd = {master_, POLLIN, 0};
+    if (poll(&fd, 1, 10'000) <= 0) return false;
+    char chunk[1024];
+    const ssize_t n = read(master_, chunk, sizeof(chunk));
+    if (n <= 0) return false;
+    seen_.append(chunk, static_cast<size_t>(n));
+    return true;
+  }
+
+  int master_ = -1;
+  pid_t pid_ = -1;
+  std::string seen_;
+  size_t consumed_ = 0;
+};
+
+class TerminalTest : public KeydTest {
+ protected:
+  void SetUp() override {
+    KeydTest::SetUp();
+    if (!HasFatalFailure()) StartDaemon();
+  }
+  std::vector<std::string> Command(const std::vector<std::string>& arguments) {
+    std::vector<std::string> command = {EXT4CRYPT_TEST_BIN "/ext4crypt", "--socket", socket()};
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    return command;
+  }
+};
+
+TEST_F(TerminalTest, EnrolAsksTwiceAndEchoesNothing) {
+  TerminalSession session(alice(), Command({"enrol"}));
+  ASSERT_TRUE(session.WaitFor("New passphrase: "));
+  EXPECT_FALSE(session.EchoIsOn());
+  session.Type("typed passphrase\n");
+  ASSERT_TRUE(session.WaitFor("The same again: "));
+  session.Type("typed passphrase\n");
+  ASSERT_TRUE(session.WaitFor("Recovery code: "));
+  EXPECT_EQ(session.Wait(), 0);
+  EXPECT_THAT(session.seen(), Not(HasSubstr("typed")));
+  Unlock(alice(), "typed passphrase");
+}
+
+TEST_F(TerminalTest, TwoDifferentPassphrasesEnrolNothing) {
+  TerminalSession session(alice(), Command({"enrol"}));
+  ASSERT_TRUE(session.WaitFor("New passphrase: "));
+  session.Type("typed passphrase\n");
+  ASSERT_TRUE(session.WaitFor("The same again: "));
+  session.Type("typed passphrasf\n");
+  EXPECT_EQ(session.Wait(), 7);
+  EXPECT_EQ(JsonField(Cli(alice(), {"status"}).out, "enrolled"), "false");
+}
+
+TEST_F(TerminalTest, InterruptAtThePromptBringsTheEchoBack) {
+  TerminalSession session(alice(), Command({"unlock"}));
+  ASSERT_TRUE(session.WaitFor("Passphrase: "));
+  EXPECT_FALSE(session.EchoIsOn());
+  session.Type("half a pass\x03");
+  EXPECT_EQ(session.Wait(), 128 + SIGINT);
+  EXPECT_TRUE(session.EchoIsOn());
+  EXPECT_THAT(session.seen(), Not(HasSubstr("half")));
+}
+
+}  // namespace
+}  // namespace ext4crypt
