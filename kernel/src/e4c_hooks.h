@@ -49,6 +49,7 @@ int e4c_io_end_convert(handle_t *handle, ext4_io_end_t *io_end);
 bool e4c_buffer_waits(struct inode *inode, ext4_lblk_t lblk, struct buffer_head *bh, bool do_map);
 bool e4c_folio_waits(struct inode *inode);
 int e4c_folio_journal(struct inode *inode, struct folio *folio, struct writeback_control *wbc);
+int e4c_folio_zeroed(handle_t *handle, struct inode *inode, struct folio *folio);
 
 /* groups.c */
 int e4c_groups_prepare(handle_t *handle, struct inode *inode, ext4_lblk_t lblk, unsigned int *len);

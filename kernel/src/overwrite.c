@@ -128,7 +128,7 @@ out:
 
 /*
  * Hook in writeback: write out @folio (locked, dirty) whose block is written
- * already, within the current handle. Needs two credits. An error that writing
+ * already, within the current handle. Needs two credits. @wbc may be NULL. An error that writing
  * again would not mend is recorded in the mapping, as after a failed write.
  * Returns 0 or -errno of the journal.
  */
@@ -164,6 +164,31 @@ int e4c_folio_journal(struct inode *inode, struct folio *folio, struct writeback
 written:
 	folio_start_writeback(folio);
 	folio_end_writeback(folio);
-	wbc->nr_to_write--;
+	if (wbc)
+		wbc->nr_to_write--;
 	return is_handle_aborted(handle) ? -EROFS : 0;
+}
+
+/*
+ * Hook after a part of @folio (locked) was zeroed and made dirty, by truncation,
+ * growth or punching within @handle: write it in that same transaction, or a
+ * crash could leave the new size with the old bytes. Without room for it in the
+ * transaction, and for blocks that are not written yet, writeback does it.
+ */
+int e4c_folio_zeroed(handle_t *handle, struct inode *inode, struct folio *folio)
+{
+	struct ext4_map_blocks map = { .m_lblk = folio->index, .m_len = 1 };
+	struct buffer_head *bh = folio_buffers(folio);
+	int err;
+
+	if (!handle || buffer_delay(bh) || buffer_unwritten(bh))
+		return 0;
+	err = ext4_map_blocks(NULL, inode, &map, 0);
+	if (err <= 0 || !(map.m_flags & EXT4_MAP_MAPPED))
+		return min(err, 0);
+	err = ext4_journal_extend(handle, 2, 0);
+	if (err)
+		return min(err, 0);
+	folio_wait_writeback(folio);
+	return e4c_folio_journal(inode, folio, NULL);
 }
