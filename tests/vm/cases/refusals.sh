@@ -7,7 +7,8 @@
 
 digest() { sha256sum </dev/vda; }
 
-# refused NAME REGEX [OPTIONS]: mounting /dev/vda with OPTIONS fails, the log then has exactly one line from ext4crypt, and it says REGEX.
+# refused NAME REGEX [OPTIONS]: mounting /dev/vda with OPTIONS fails, and one line of the log says why: REGEX. ext4 may have said something of its
+# own about the option before.
 refused() {
 	local name=$1 regex=$2 options=${3:-defaults} before
 	before=$(digest)
@@ -21,8 +22,8 @@ refused() {
 	if ! grep -Eq -- "$regex" /tmp/log; then
 		not_ok "$name: refused, but the log does not say '$regex'"
 		diag /tmp/log
-	elif [ "$(grep -c . /tmp/log)" != 1 ]; then
-		not_ok "$name: more than one line in the log"
+	elif [ "$(grep -c 'cannot mount' /tmp/log)" -gt 1 ]; then
+		not_ok "$name: more than one line says why"
 		diag /tmp/log
 	elif [ "$(digest)" != "$before" ]; then
 		not_ok "$name: the disk has changed"
@@ -31,7 +32,7 @@ refused() {
 	fi
 }
 
-make() { must mkfs.ext4 -q -F -I 512 -E lazy_itable_init=0,lazy_journal_init=0 "$@" /dev/vda; }
+make() { must mkfs.ext4 -q -F -I 512 -E lazy_itable_init=0,lazy_journal_init=0 -b 4096 "$@" /dev/vda; }
 
 load_module
 dmesg -n 1 # keep the refusals off the console

@@ -66,6 +66,7 @@ give_up() {
 	not_ok "$*"
 	dmesg | tail -n 15 | sed 's/^/diag /' >&3
 	report end
+	[ "$BASHPID" = $$ ] || kill $$ # from within $(...)
 	exit 1
 }
 must() { "$@" >/tmp/check.out 2>&1 || { diag /tmp/check.out; give_up "cannot $*"; }; }
@@ -95,7 +96,7 @@ load_module() {
 fresh_disk() { # fresh_disk DEVICE [mkfs options]
 	local device=$1
 	shift
-	must mkfs.ext4 -q -F -b 4096 -I 512 -O encrypt "$@" "$device"
+	must mkfs.ext4 -q -F -b 4096 -I 512 -b 4096 -O encrypt "$@" "$device"
 }
 
 drop_caches() {

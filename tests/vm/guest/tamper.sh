@@ -8,7 +8,7 @@ UNDO=/tmp/tamper.undo
 # The disk block of logical block LBLK of an inode.
 physical() { # physical DEVICE INODE LBLK
 	local block
-	block=$(debugfs -R "bmap <$2> $3" "$1" 2>/dev/null)
+	block=$(debugfs -R "bmap <$2> $3" "$1" 2>/dev/null | cut -d " " -f 1) # "NUMBER" or "NUMBER (uninit)"
 	[ "${block:-0}" -gt 0 ] || give_up "inode $2 has no block $3"
 	echo "$block"
 }
