@@ -94,6 +94,7 @@ int e4c_page_seal(struct e4c_op *op, u32 page, const void *plain, void *cipher,
 	set_sg(op, op->dst, cipher, E4C_BLOCK_SIZE);
 	err = run(op, true, sizeof(op->aad), E4C_BLOCK_SIZE);
 	memcpy(slot->tag, op->tag, sizeof(slot->tag));
+	e4c_count(op->info->sb_state, E4C_PAGES_SEALED);
 	return err;
 }
 
@@ -114,6 +115,8 @@ int e4c_page_open(struct e4c_op *op, u32 page, const void *cipher, void *plain,
 	err = run(op, false, sizeof(op->aad), E4C_BLOCK_SIZE);
 	if (err)
 		memset(plain, 0, E4C_BLOCK_SIZE);
+	else
+		e4c_count(op->info->sb_state, E4C_PAGES_OPENED);
 	return err;
 }
 

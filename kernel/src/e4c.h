@@ -55,12 +55,18 @@ struct e4c_info {
 	u32 nonce_epoch;		/* e4c_epoch when the prefix was drawn */
 
 	struct mutex group_lock;	/* serialises changes of the chain */
+	struct e4c_sb_state *sb_state;
 };
+
+static inline void e4c_count(struct e4c_sb_state *state, enum e4c_counter counter)
+{
+	atomic64_inc(&state->counter[counter]);
+}
 
 static inline struct e4c_info *e4c_info(struct inode *inode)
 {
 	/* Pairs with the cmpxchg_release() in e4c_info_load(). */
-	return smp_load_acquire(&EXT4_I(inode)->i_e4c);
+	return smp_load_acquire(&EXT4_I(inode)->i_e4c.info);
 }
 
 static inline u32 e4c_page_group(u32 page)

@@ -9,8 +9,6 @@
 #ifndef E4C_HOOKS_H
 #define E4C_HOOKS_H
 
-struct e4c_info;
-
 static inline bool e4c_inode(const struct inode *inode)
 {
 	return IS_ENCRYPTED(inode) && S_ISREG(inode->i_mode);
@@ -26,6 +24,13 @@ int e4c_mount_check(struct super_block *sb);
 /* context.c */
 int e4c_context_get(struct inode *inode, void *ctx, size_t len);
 int e4c_context_to_disk(void *ctx, size_t len);
+
+/* ioctl.c */
+long e4c_ioctl(struct file *filp, unsigned int cmd, unsigned long arg);
+
+/* sysfs.c */
+void e4c_sysfs_add(struct super_block *sb);
+void e4c_sysfs_remove(struct super_block *sb);
 
 /* key.c */
 void e4c_inode_init(struct super_block *sb, struct ext4_inode_info *ei);

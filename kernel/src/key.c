@@ -2,7 +2,7 @@
 /*
  * The page key of an inode and the nonces drawn under it.
  *
- * States of EXT4_I(inode)->i_e4c: NULL until the first keyed access, then set
+ * States of EXT4_I(inode)->i_e4c.info: NULL until the first keyed access, then set
  * once and constant until the inode is evicted. fscrypt evicts the inode when
  * its master key is removed, so no page key outlives its master key.
  */
@@ -139,6 +139,8 @@ static struct e4c_info *info_alloc(struct inode *inode)
 		return ERR_PTR(err);
 	}
 	info->aead = ctx.aead;
+	info->sb_state = &EXT4_SB(inode->i_sb)->s_e4c;
+	strscpy(info->sb_state->aead_driver, crypto_aead_driver_name(info->tfm));
 	spin_lock_init(&info->nonce_lock);
 	info->nonce_counter = U32_MAX;	/* the first draw takes a prefix */
 	mutex_init(&info->group_lock);
@@ -170,7 +172,7 @@ int e4c_info_load(struct inode *inode)
 	info = info_alloc(inode);
 	if (IS_ERR(info))
 		return PTR_ERR(info);
-	if (cmpxchg_release(&EXT4_I(inode)->i_e4c, NULL, info))
+	if (cmpxchg_release(&EXT4_I(inode)->i_e4c.info, NULL, info))
 		info_free(info);
 	return 0;
 }
@@ -178,16 +180,16 @@ int e4c_info_load(struct inode *inode)
 /* Hook in inode allocation. */
 void e4c_inode_init(struct super_block *sb, struct ext4_inode_info *ei)
 {
-	ei->i_e4c = NULL;
-	ei->i_e4c_overwrite = READ_ONCE(EXT4_SB(sb)->s_e4c_overwrite);
-	ei->i_e4c_revoke = false;
+	ei->i_e4c = (struct e4c_inode_state){
+		.overwrite = READ_ONCE(EXT4_SB(sb)->s_e4c.overwrite),
+	};
 }
 
 /* Hook in inode eviction. */
 void e4c_info_free(struct inode *inode)
 {
-	info_free(EXT4_I(inode)->i_e4c);
-	EXT4_I(inode)->i_e4c = NULL;
+	info_free(EXT4_I(inode)->i_e4c.info);
+	EXT4_I(inode)->i_e4c.info = NULL;
 }
 
 /*

@@ -37,7 +37,7 @@ struct buffer_head *e4c_log_copy(struct super_block *sb, ext4_fsblk_t pblk)
  */
 bool e4c_data_in_log(struct inode *inode)
 {
-	u64 last = READ_ONCE(EXT4_I(inode)->i_e4c_overwrite);
+	u64 last = READ_ONCE(EXT4_I(inode)->i_e4c.overwrite);
 
 	/* Bit 32 says that there was one; any tid may be the first. */
 	return last && tid_geq((tid_t)last, READ_ONCE(EXT4_JOURNAL(inode)->j_tail_sequence));
@@ -47,8 +47,8 @@ static void overwrite_note(handle_t *handle, struct inode *inode)
 {
 	u64 last = BIT_ULL(32) | handle->h_transaction->t_tid;
 
-	WRITE_ONCE(EXT4_I(inode)->i_e4c_overwrite, last);
-	WRITE_ONCE(EXT4_SB(inode->i_sb)->s_e4c_overwrite, last);
+	WRITE_ONCE(EXT4_I(inode)->i_e4c.overwrite, last);
+	WRITE_ONCE(EXT4_SB(inode->i_sb)->s_e4c.overwrite, last);
 	ext4_update_inode_fsync_trans(handle, inode, 1);
 }
 
@@ -119,6 +119,7 @@ static int page_journal(handle_t *handle, struct inode *inode, struct folio *fol
 	err = e4c_group_close(op, handle, inode, g, tag_bh);
 
 	overwrite_note(handle, inode);
+	e4c_count(e4c_info(inode)->sb_state, E4C_PAGES_JOURNALED);
 out:
 	e4c_op_free(op);
 	brelse(data_bh);

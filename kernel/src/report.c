@@ -13,6 +13,7 @@ static void report(struct inode *inode, const char *what, u32 number, const char
 	if (__ratelimit(&report_limit))
 		pr_err("ext4crypt (%s): authentication failed: inode %lu, %s %u: %s\n",
 		       inode->i_sb->s_id, inode->i_ino, what, number, why);
+	e4c_count(&EXT4_SB(inode->i_sb)->s_e4c, E4C_FAILURES);
 	fsnotify_sb_error(inode->i_sb, inode, -EIO);
 }
 

@@ -99,14 +99,14 @@ int e4c_free_revokes(struct inode *inode, ext4_lblk_t from, int blocks, int cred
 {
 	if (!e4c_inode(inode))
 		return credits;
-	EXT4_I(inode)->i_e4c_revoke = from >= E4C_TAG_LBLK || e4c_data_in_log(inode);
-	return EXT4_I(inode)->i_e4c_revoke ? blocks : credits;
+	EXT4_I(inode)->i_e4c.revoke = from >= E4C_TAG_LBLK || e4c_data_in_log(inode);
+	return EXT4_I(inode)->i_e4c.revoke ? blocks : credits;
 }
 
 /* Hook where they are freed: how. */
 int e4c_free_flags(struct inode *inode, int flags)
 {
-	if (e4c_inode(inode) && EXT4_I(inode)->i_e4c_revoke)
+	if (e4c_inode(inode) && EXT4_I(inode)->i_e4c.revoke)
 		flags |= EXT4_FREE_BLOCKS_METADATA | EXT4_FREE_BLOCKS_FORGET;
 	return flags;
 }

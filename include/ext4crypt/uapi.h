@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: (GPL-2.0-only WITH Linux-syscall-note) OR Apache-2.0 */
+/*
+ * ioctls of ext4crypt's own. Everything else is fscrypt's interface.
+ *
+ * Plain C: the includer provides __u32 and __u64 (linux/types.h) and _IOW
+ * (linux/ioctl.h or sys/ioctl.h).
+ */
+#ifndef EXT4CRYPT_UAPI_H
+#define EXT4CRYPT_UAPI_H
+
+/*
+ * E4C_IOC_GET_TAGS: the page slots of a regular file, as they stand on disk or
+ * will after the running transaction, for audits and tests.
+ *
+ * slots:  pointer to count entries of 32 bytes (struct e4c_slot in format.h)
+ * Errors: EBADF not opened for reading; EOPNOTSUPP not an authenticated file;
+ *         EINVAL range, flags or reserved; EIO a tag block is not authentic.
+ */
+struct e4c_get_tags {
+	__u64 first_page;
+	__u32 count;
+	__u32 flags;		/* 0 */
+	__u64 slots;
+	__u64 reserved;		/* 0 */
+};
+
+#define E4C_IOC_GET_TAGS _IOW('f', 0xE4, struct e4c_get_tags)
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What of our state is embedded in ext4's structures: included at the head of
+ * ext4.h, before them.
+ */
+#ifndef E4C_TYPES_H
+#define E4C_TYPES_H
+
+#include <linux/atomic.h>
+#include <linux/types.h>
+
+struct e4c_info;
+struct kobject;
+
+/* In ext4_inode_info, for every inode. */
+struct e4c_inode_state {
+	struct e4c_info *info;	/* see key.c; NULL: no key was needed so far */
+	u64 overwrite;		/* see e4c_data_in_log() */
+	bool revoke;		/* see e4c_free_revokes(); under i_data_sem */
+};
+
+/* What the counters in sysfs count, in pages. */
+enum e4c_counter {
+	E4C_PAGES_SEALED,
+	E4C_PAGES_OPENED,
+	E4C_PAGES_JOURNALED,	/* sealed as overwrites, through the journal */
+	E4C_FAILURES,		/* authentication failures, pages and tag blocks */
+	E4C_COUNTERS
+};
+
+/* In ext4_sb_info. */
+struct e4c_sb_state {
+	u64 overwrite;		/* see e4c_data_in_log() */
+	atomic64_t counter[E4C_COUNTERS];
+	char aead_driver[64];	/* of the key that was set up last */
+	struct kobject *kobj;
+};
+
+#endif
