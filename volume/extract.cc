@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <unordered_set>
@@ -29,6 +30,11 @@ bool TakenTwice(int at) { return errno == EEXIST && at != AT_FDCWD; }
 
 absl::Status Unwritable(absl::string_view what) {
   return Fail(Reason::kDestinationUnusable, absl::StrCat(what, ": ", std::strerror(errno)));
+}
+
+std::array<timespec, 2> TimesOf(const Inode& inode) {
+  return {timespec{.tv_sec = inode.accessed.seconds, .tv_nsec = inode.accessed.nanoseconds},
+          timespec{.tv_sec = inode.modified.seconds, .tv_nsec = inode.modified.nanoseconds}};
 }
 
 class FileWriter : public PageSink {
@@ -173,6 +179,11 @@ class Extractor {
       return CannotMake(node, path, at, name);
     }
     ++totals_.symlinks;
+    const std::array<timespec, 2> times = TimesOf(node.inode);
+    if (options_.keep_owner) {
+      (void)!::fchownat(at, name.c_str(), node.inode.uid, node.inode.gid, AT_SYMLINK_NOFOLLOW);
+    }
+    (void)::utimensat(at, name.c_str(), times.data(), AT_SYMLINK_NOFOLLOW);
     return absl::OkStatus();
   }
 
@@ -263,10 +274,7 @@ class Extractor {
     const mode_t bits = options_.keep_owner ? 07777 : 0777;
     if (options_.keep_owner) (void)!::fchown(fd, inode.uid, inode.gid);
     (void)::fchmod(fd, inode.mode & bits);
-    const timespec times[2] = {
-        {.tv_sec = inode.accessed.seconds, .tv_nsec = inode.accessed.nanoseconds},
-        {.tv_sec = inode.modified.seconds, .tv_nsec = inode.modified.nanoseconds}};
-    (void)::futimens(fd, times);
+    (void)::futimens(fd, TimesOf(inode).data());
   }
 
   const Image& image_;

@@ -53,8 +53,7 @@ absl::Status Image::CheckSuperblock() const {
     return Fail(Reason::kBlockSizeUnsupported, "the block size is not 4096 bytes");
   }
   if ((incompat & EXT3_FEATURE_INCOMPAT_RECOVER) != 0) {
-    return Fail(Reason::kNeedsRecovery,
-                "the feature needs_recovery is set");
+    return Fail(Reason::kNeedsRecovery, "the feature needs_recovery is set");
   }
   const uint32_t inode_size = le16toh(sb.s_inode_size);
   const uint32_t per_group = le32toh(sb.s_blocks_per_group);

@@ -242,7 +242,8 @@ class Survey::Impl {
     const std::lock_guard<std::mutex> lock(job.mutex);
     job.list.AddAll(list.findings());
     job.counts.Add(scanner.counts());
-    pages_done_ += (end - first) * E4C_GROUP_SLOTS;
+    const ScanCounts& counts = scanner.counts();
+    pages_done_ += counts.pages_authentic + counts.pages_failed + counts.pages_unchecked;
     if (options_.on_progress) options_.on_progress(pages_done_);
   }
 
