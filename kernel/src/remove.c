@@ -95,6 +95,13 @@ static int piece_find(struct inode *inode, u32 first, u32 end, struct e4c_extent
 	return 1;
 }
 
+static void preallocations_discard(struct inode *inode)
+{
+	down_write(&EXT4_I(inode)->i_data_sem);
+	ext4_discard_preallocations(inode);
+	up_write(&EXT4_I(inode)->i_data_sem);
+}
+
 /* Drop delayed blocks, which have no extent yet, of pages @first .. @end - 1. */
 static void forget_delayed(struct inode *inode, u32 first, u32 end)
 {
@@ -115,7 +122,7 @@ static int range_remove(handle_t *handle, struct inode *inode, u32 first, u32 en
 	if (first >= end)
 		return 0;
 	op = e4c_op_alloc(e4c_info(inode));
-	ext4_discard_preallocations(inode);
+	preallocations_discard(inode);
 	for (;;) {
 		ret = piece_begin(handle, inode);
 		if (!ret)
@@ -249,7 +256,7 @@ int e4c_truncate(handle_t *handle, struct inode *inode)
 		return 1;
 	}
 	op = e4c_op_alloc(e4c_info(inode));
-	ext4_discard_preallocations(inode);
+	preallocations_discard(inode);
 	do {
 		ret = piece_begin(handle, inode);
 		if (!ret)
