@@ -115,6 +115,12 @@ uint64_t Scanner::EndOfRun(uint64_t page, uint64_t end, const Extent*& extent) c
   return next == layout_.data.end() ? end : std::min(end, next->logical);
 }
 
+// For reports: the pages of a group up to the end of the file, but at least one.
+uint64_t Scanner::PagesOf(uint32_t group) const {
+  const uint64_t first = FirstPageOfGroup(group);
+  return std::clamp<uint64_t>(layout_.pages, first + 1, EndPageOfGroup(group)) - first;
+}
+
 void Scanner::ScanMissingGroup(uint32_t group) {
   const uint64_t end = EndPageOfGroup(group);
   for (uint64_t page = FirstPageOfGroup(group); page < end;) {
@@ -137,8 +143,7 @@ void Scanner::ScanGroup(uint32_t number) {
   const absl::Span<uint8_t> bytes(reinterpret_cast<uint8_t*>(&group.block), sizeof(group.block));
   if (!image_.ReadBlocks(tag->physical + (number - tag->logical), bytes).ok()) {
     ++counts_.groups_failed;
-    const uint64_t first = FirstPageOfGroup(number);
-    FailPages(Reason::kGroupUnreadable, first, EndPageOfGroup(number) - first);
+    FailPages(Reason::kGroupUnreadable, FirstPageOfGroup(number), PagesOf(number));
     return;
   }
   const bool sealed = CheckSeal(group);
@@ -147,7 +152,7 @@ void Scanner::ScanGroup(uint32_t number) {
 
 bool Scanner::CheckSeal(const Group& group) {
   const uint64_t first = FirstPageOfGroup(group.number);
-  const uint64_t count = EndPageOfGroup(group.number) - first;
+  const uint64_t count = PagesOf(group.number);
   const uint32_t info = InfoOf(group.block.seal);
   bool good = true;
   const auto fault = [&](Reason reason, absl::string_view detail) {

@@ -72,6 +72,7 @@ class Scanner {
   struct Group;
   void ScanGroup(uint32_t group);
   void ScanMissingGroup(uint32_t group);
+  [[nodiscard]] uint64_t PagesOf(uint32_t group) const;
   bool CheckSeal(const Group& group);
   void CheckSlots(const Group& group, bool sealed);
   void CheckPages(const Group& group, uint64_t first, uint64_t end, const Extent& extent,

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "volume/extract.h"
+
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <set>
+
+#include "tests/volume/survey_fixture.h"
+
+namespace ext4crypt::volume {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+class ExtractTest : public SurveyTest {
+ protected:
+  ExtractTest() : out_(path_ + ".out") { fs::remove_all(out_); }
+  ~ExtractTest() override { fs::remove_all(out_); }
+
+  absl::Status Run(const std::string& path, bool salvage, const KeyRing& keys) {
+    if (builder_.has_value()) builder_->Close();
+    builder_.reset();
+    findings_.clear();
+    totals_ = {};
+    const auto image = Image::Open(*FileSource::Open(path_)).value();
+    ExtractOptions options;
+    options.salvage = salvage;
+    options.on_finding = [&](const Finding& finding) { findings_.push_back(finding); };
+    return Extract(*image, keys, path, out_, options, totals_);
+  }
+  absl::Status Run(const std::string& path, bool salvage = false) {
+    return Run(path, salvage, keys_);
+  }
+  static std::string Contents(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  // As the file was written, with zeros for the pages `without`.
+  std::string Expected(const std::set<uint64_t>& without = {}) const {
+    std::string text;
+    for (uint64_t page = 0; page < kPages; ++page) {
+      const bool zero = page == kHole || page == kUnwritten || without.contains(page);
+      const Block block = zero ? Block{} : ImageBuilder::PageText(file_.inode, page);
+      text.append(block.begin(), block.end());
+    }
+    text.resize(file_.size);
+    return text;
+  }
+  void Damage(uint64_t page) {
+    Block data = builder_->ReadBlock(file_.pages.at(page));
+    data[0] ^= 1;
+    builder_->WriteBlock(file_.pages.at(page), data);
+  }
+
+  std::string out_;
+  std::vector<Finding> findings_;
+  ExtractTotals totals_;
+};
+
+TEST_F(ExtractTest, GivesBackContentsNamesLinksAndTimes) {
+  builder_->AddSymlink(dir_, "link", NewContext(), "file");
+  ASSERT_TRUE(Run("/").ok());
+  EXPECT_THAT(findings_, IsEmpty());
+  EXPECT_EQ(Contents(out_ + "/d/file"), Expected());
+  EXPECT_EQ(fs::read_symlink(out_ + "/d/link"), "file");
+  struct stat st = {};
+  ASSERT_EQ(::stat((out_ + "/d/file").c_str(), &st), 0);
+  EXPECT_EQ(st.st_mtim.tv_sec, 1700000000);
+  EXPECT_EQ(st.st_mode & 07777, 0640u);
+}
+
+TEST_F(ExtractTest, OneFileByItsPath) {
+  ASSERT_TRUE(Run("d/file").ok());
+  EXPECT_EQ(Contents(out_), Expected());
+}
+
+TEST_F(ExtractTest, APathThatIsNotThereIsAnError) {
+  EXPECT_EQ(ReasonOf(Run("/d/nothing")), Reason::kNotFound);
+  EXPECT_EQ(ReasonOf(Run("/d/file/below")), Reason::kNotADirectory);
+}
+
+TEST_F(ExtractTest, NothingIsOverwritten) {
+  std::ofstream(out_) << "kept";
+  EXPECT_EQ(ReasonOf(Run("/d/file")), Reason::kDestinationUnusable);
+  EXPECT_EQ(Contents(out_), "kept");
+}
+
+TEST_F(ExtractTest, ADamagedFileIsLeftOut) {
+  Damage(150);
+  ASSERT_TRUE(Run("/d").ok());
+  EXPECT_FALSE(fs::exists(out_ + "/file"));
+  EXPECT_TRUE(fs::exists(out_ + "/other"));
+  EXPECT_EQ(totals_.incomplete, 1u);
+  EXPECT_THAT(findings_, ElementsAre(Is(Reason::kPageNotAuthentic, 150 * kBlockSize)));
+}
+
+TEST_F(ExtractTest, SalvageKeepsAllPagesButTheDamagedOnes) {
+  Damage(150);
+  Damage(299);
+  ASSERT_TRUE(Run("/d", true).ok());
+  EXPECT_EQ(Contents(out_ + "/file"), Expected({150, 299}));
+  EXPECT_EQ(totals_.incomplete, 1u);
+}
+
+TEST_F(ExtractTest, PagesUnderABrokenSealAreSalvagedOnly) {
+  e4c_tag_block tags = builder_->ReadGroup(file_, 1);
+  tags.seal.tag[0] ^= 1;
+  builder_->WriteGroup(file_, 1, tags);
+  ASSERT_TRUE(Run("/d/file").ok());
+  EXPECT_FALSE(fs::exists(out_));
+  ASSERT_TRUE(Run("/d/file", true).ok());
+  EXPECT_EQ(Contents(out_), Expected());
+  EXPECT_EQ(totals_.incomplete, 1u);
+}
+
+TEST_F(ExtractTest, WithoutTheKeyNothingOfTheContentsComesOut) {
+  ASSERT_TRUE(Run("/", true, KeyRing()).ok());
+  for (const Finding& finding : findings_) EXPECT_EQ(finding.reason, Reason::kKeyMissing);
+  EXPECT_EQ(findings_.size(), 2u);
+}
+
+TEST_F(ExtractTest, NamesThatLeadElsewhereAreNotMade) {
+  builder_->AddPlainFile(EXT2_ROOT_INO, "../evil", nullptr, "x");
+  builder_->AddPlainFile(EXT2_ROOT_INO, "a/b", nullptr, "x");
+  ASSERT_TRUE(Run("/").ok());
+  EXPECT_EQ(totals_.incomplete, 2u);
+  EXPECT_FALSE(fs::exists(out_ + "/../evil"));
+}
+
+TEST_F(ExtractTest, ADirectoryWithManyNamesIsCopiedOnce) {
+  builder_->Link(dir_, "loop", dir_, EXT2_FT_DIR);
+  builder_->Link(dir_, "loop2", dir_, EXT2_FT_DIR);
+  ASSERT_TRUE(Run("/d").ok());
+  EXPECT_EQ(totals_.directories, 1u);
+}
+
+TEST_F(ExtractTest, PlainFilesAreCopiedAndCountedAsUnauthenticated) {
+  builder_->AddPlainFile(EXT2_ROOT_INO, "readme", nullptr, "hello");
+  ASSERT_TRUE(Run("/readme").ok());
+  EXPECT_EQ(Contents(out_), "hello");
+  EXPECT_EQ(totals_.unauthenticated, 1u);
+}
+
+TEST_F(ExtractTest, ADowngradedFileIsNotTakenForAPlainOne) {
+  Context context = file_.context;
+  context.raw[0] = 2;
+  context.raw[5] = context.raw[6] = 0;
+  builder_->SetContext(file_.inode, context.raw);
+  ASSERT_TRUE(Run("/d", true).ok());
+  EXPECT_FALSE(fs::exists(out_ + "/file"));
+  EXPECT_THAT(findings_, ElementsAre(HasReason(Reason::kDowngraded)));
+}
+
+}  // namespace
+}  // namespace ext4crypt::volume

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writes small ext4 images with authenticated files, from docs/on-disk-format.md, for tests of the
+// reader. Each part of a record can then be made wrong.
+#pragma once
+
+#include <ext2fs/ext2fs.h>
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "volume/bytes.h"
+#include "volume/context.h"
+#include "volume/extents.h"
+#include "volume/image.h"
+#include "volume/kdf.h"
+
+namespace ext4crypt::volume {
+
+inline constexpr uint8_t kTestKeyByte = 0x42;  // the test master key is 64 of them
+[[nodiscard]] MasterKey TestKey();
+
+struct BuiltFile {
+  uint32_t inode = 0;
+  Context context;
+  uint64_t size = 0;
+  std::map<uint64_t, uint64_t> pages;   // written page -> block of the volume
+  std::map<uint32_t, uint64_t> groups;  // group -> block of the volume
+};
+
+class ImageBuilder {
+ public:
+  // Makes PATH, an empty file system of 8 MiB. Throws std::runtime_error when a step fails, as all
+  // the functions here do.
+  explicit ImageBuilder(const std::string& path,
+                        const std::string& features = "encrypt,^has_journal");
+  ~ImageBuilder();
+  ImageBuilder(const ImageBuilder&) = delete;
+  ImageBuilder& operator=(const ImageBuilder&) = delete;
+
+  // An authenticated context with a nonce that has not been used yet. Names are padded to 16.
+  [[nodiscard]] Context NewContext(uint8_t aead = E4C_AEAD_AES_256_GCM);
+  // `context` nullptr: not encrypted. `parent` decides how `name` (at most 16 bytes) is stored.
+  uint32_t AddDirectory(uint32_t parent, const std::string& name, const Context* context);
+  // `written` and `unwritten` are pages; all the rest is a hole. Page p holds PageText(inode, p).
+  BuiltFile AddFile(uint32_t parent, const std::string& name, const Context& context, uint64_t size,
+                    const std::vector<uint64_t>& written,
+                    const std::vector<uint64_t>& unwritten = {});
+  // A file without tags. `context` nullptr: plain.
+  uint32_t AddPlainFile(uint32_t parent, const std::string& name, const Context* context,
+                        const std::string& text);
+  void AddSymlink(uint32_t parent, const std::string& name, const Context& context,
+                  const std::string& target);
+  void Link(uint32_t parent, const std::string& name, uint32_t inode, int type);
+
+  [[nodiscard]] static Block PageText(uint32_t inode, uint64_t page);
+
+  // The parts of records, to be changed.
+  [[nodiscard]] Block ReadBlock(uint64_t block);
+  void WriteBlock(uint64_t block, const Block& data);
+  [[nodiscard]] e4c_tag_block ReadGroup(const BuiltFile& file, uint32_t group);
+  void WriteGroup(const BuiltFile& file, uint32_t group, const e4c_tag_block& tags);
+  // Seals again what was changed, as someone with the key could.
+  void Reseal(const BuiltFile& file, uint32_t group, e4c_tag_block& tags);
+  void SetContext(uint32_t inode, absl::Span<const uint8_t> context);
+  void AddXattr(uint32_t inode, uint8_t index, const std::string& name,
+                absl::Span<const uint8_t> value);
+  // Replaces the extent tree.
+  void SetExtents(uint32_t inode, const std::vector<Extent>& extents);
+  [[nodiscard]] std::vector<Extent> ExtentsOf(const BuiltFile& file) const;
+  void ChangeInode(uint32_t inode, const std::function<void(ext2_inode_large&)>& change);
+  uint64_t NewBlock();
+  [[nodiscard]] uint64_t FirstBlockOf(uint32_t inode);
+  // Ends the writing; the image can be read.
+  void Close();
+
+ private:
+  struct InodeContext {
+    bool encrypted = false;
+    Context context;
+  };
+  uint32_t NewInode(uint16_t mode, const Context* context, uint64_t size);
+  [[nodiscard]] std::string StoredName(uint32_t parent, const std::string& name) const;
+  void SealGroups(BuiltFile& file, const std::map<uint64_t, e4c_slot>& slots);
+  [[nodiscard]] std::array<uint8_t, E4C_NONCE_SIZE> NewNonce();
+
+  std::string path_;
+  ext2_filsys fs_ = nullptr;
+  std::map<uint32_t, InodeContext> contexts_;
+  std::map<uint32_t, std::vector<Xattr>> xattrs_;
+  uint64_t nonces_ = 0;
+  std::map<std::pair<uint32_t, uint64_t>, bool> unwritten_;
+};
+
+}  // namespace ext4crypt::volume
