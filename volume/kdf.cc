@@ -129,7 +129,8 @@ absl::StatusOr<SecretBuffer> MasterKey::PageKey(const Context& context) const {
   ASSIGN_OR_RETURN(const SecretBuffer contents, ContentsKey(context));
   SecretBuffer seed(E4C_KEY_SEED_SIZE);
   RETURN_IF_ERROR(Seed(contents, seed));
-  std::vector<uint8_t> info(E4C_KEY_INFO, E4C_KEY_INFO + sizeof(E4C_KEY_INFO) - 1);
+  constexpr absl::string_view kInfo = E4C_KEY_INFO;
+  std::vector<uint8_t> info(kInfo.begin(), kInfo.end());
   info.insert(info.end(), context.raw.begin(), context.raw.end());
   SecretBuffer key(E4C_KEY_SIZE);
   RETURN_IF_ERROR(Hkdf(seed.bytes(), info, key.mutable_bytes()));
