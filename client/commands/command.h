@@ -62,7 +62,13 @@ void AddUser(CLI::App& verb, std::string& user);
   return CommandResult{.status = std::move(status)};
 }
 
-// As ASSIGN_OR_RETURN, in a function that returns CommandResult.
+// As RETURN_IF_ERROR and ASSIGN_OR_RETURN, in a function that returns CommandResult.
+#define FAIL_IF_ERROR(expr)                                   \
+  do {                                                        \
+    if (absl::Status e4c_status = (expr); !e4c_status.ok()) { \
+      return Failure(std::move(e4c_status));                  \
+    }                                                         \
+  } while (false)
 #define ASSIGN_OR_FAIL(lhs, expr) E4C_ASSIGN_OR_FAIL(E4C_CONCAT(e4c_result_, __LINE__), lhs, expr)
 #define E4C_ASSIGN_OR_FAIL(result, lhs, expr)                   \
   auto result = (expr);                                         \

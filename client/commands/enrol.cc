@@ -17,10 +17,10 @@ struct Options {
 };
 
 CommandResult Enrol(const GlobalOptions& globals, const Options& options) {
-  // Before asking: nobody likes to think of a passphrase for nothing.
-  ASSIGN_OR_FAIL(KeydClient client, KeydClient::Connect(globals.socket));
+  FAIL_IF_ERROR(KeydClient::Probe(globals.socket));
   const SecretReader reader(options.passphrase_fd);
   ASSIGN_OR_FAIL(const SecretBuffer passphrase, reader.ReadNew("New passphrase"));
+  ASSIGN_OR_FAIL(KeydClient client, KeydClient::Connect(globals.socket));
   ASSIGN_OR_FAIL(const keyd::v1::EnrolResponse response, client.Enrol(passphrase));
   const std::string identifier = IdentifierHex(response.key_identifier());
   CommandResult result;

@@ -17,7 +17,7 @@ struct Options {
 };
 
 CommandResult ChangePassphrase(const GlobalOptions& globals, const Options& options) {
-  ASSIGN_OR_FAIL(KeydClient client, KeydClient::Connect(globals.socket));
+  FAIL_IF_ERROR(KeydClient::Probe(globals.socket));
   const SecretReader reader(options.passphrase_fd);
   TypedCredential credential;
   if (options.recovery) {
@@ -28,9 +28,8 @@ CommandResult ChangePassphrase(const GlobalOptions& globals, const Options& opti
     ASSIGN_OR_FAIL(credential.secret, reader.Read("Present passphrase"));
   }
   ASSIGN_OR_FAIL(const SecretBuffer new_passphrase, reader.ReadNew("New passphrase"));
-  if (absl::Status status = client.ChangePassphrase(credential, new_passphrase); !status.ok()) {
-    return Failure(status);
-  }
+  ASSIGN_OR_FAIL(KeydClient client, KeydClient::Connect(globals.socket));
+  FAIL_IF_ERROR(client.ChangePassphrase(credential, new_passphrase));
   CommandResult result;
   result.text = "The passphrase is changed; the old one opens nothing any more.\n";
   result.json.SetBool("changed", true);

@@ -16,9 +16,10 @@ struct Options {
 };
 
 CommandResult RenewRecovery(const GlobalOptions& globals, const Options& options) {
-  ASSIGN_OR_FAIL(KeydClient client, KeydClient::Connect(globals.socket));
+  FAIL_IF_ERROR(KeydClient::Probe(globals.socket));
   const SecretReader reader(options.passphrase_fd);
   ASSIGN_OR_FAIL(const SecretBuffer passphrase, reader.Read("Passphrase"));
+  ASSIGN_OR_FAIL(KeydClient client, KeydClient::Connect(globals.socket));
   ASSIGN_OR_FAIL(const keyd::v1::RenewRecoveryResponse response, client.RenewRecovery(passphrase));
   CommandResult result;
   result.text = absl::StrCat("\n  Recovery code: ", response.recovery_code(),

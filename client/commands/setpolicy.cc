@@ -77,7 +77,7 @@ CommandResult Report(const Options& options, const PolicyDir& dir, const std::st
 
 CommandResult SetPolicy(const GlobalOptions& globals, const Options& options) {
   ASSIGN_OR_FAIL(const PolicyDir dir, PolicyDir::Open(options.dir));
-  if (absl::Status status = CheckDirectory(dir, options); !status.ok()) return Failure(status);
+  FAIL_IF_ERROR(CheckDirectory(dir, options));
   ASSIGN_OR_FAIL(const std::optional<Policy> present, dir.GetPolicy());
   if (!present.has_value()) {
     ASSIGN_OR_FAIL(const bool empty, dir.IsEmpty());
@@ -91,7 +91,7 @@ CommandResult SetPolicy(const GlobalOptions& globals, const Options& options) {
   if (present.has_value()) {
     return Failure(Error(ErrorReason::kEncryptedOtherwise, "another policy", options.dir));
   }
-  if (absl::Status status = dir.SetPolicy(wanted); !status.ok()) return Failure(status);
+  FAIL_IF_ERROR(dir.SetPolicy(wanted));
   return Report(options, dir, identifier, true);
 }
 

@@ -20,7 +20,7 @@ struct Options {
 };
 
 CommandResult Unlock(const GlobalOptions& globals, const Options& options) {
-  ASSIGN_OR_FAIL(KeydClient client, KeydClient::Connect(globals.socket));
+  FAIL_IF_ERROR(KeydClient::Probe(globals.socket));
   const SecretReader reader(options.passphrase_fd);
   TypedCredential credential;
   if (options.recovery) {
@@ -31,6 +31,7 @@ CommandResult Unlock(const GlobalOptions& globals, const Options& options) {
   } else {
     ASSIGN_OR_FAIL(credential.secret, reader.Read("Passphrase"));
   }
+  ASSIGN_OR_FAIL(KeydClient client, KeydClient::Connect(globals.socket));
   ASSIGN_OR_FAIL(const keyd::v1::UnlockResponse response, client.Unlock(credential));
   const std::string identifier = IdentifierHex(response.key_identifier());
   CommandResult result;

@@ -6,14 +6,15 @@
 
 #include "absl/strings/numbers.h"
 #include "client/commands/command.h"
+#include "client/commands/volume.h"
 #include "common/error.h"
 
 namespace ext4crypt {
 
 void AddVerbs(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected) {
   // In the order of --help.
-  constexpr std::array kVerbs = {AddEnrol,     AddUnlock, AddLock,       AddStatus,
-                                 AddSetPolicy, AddPolicy, AddPassphrase, AddRecovery};
+  constexpr std::array kVerbs = {AddEnrol,  AddUnlock,     AddLock,     AddStatus, AddSetPolicy,
+                                 AddPolicy, AddPassphrase, AddRecovery, AddVolume};
   for (const auto add : kVerbs) add(app, globals, selected);
 }
 

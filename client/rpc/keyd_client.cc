@@ -7,6 +7,7 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/create_channel_posix.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 
 #include <cerrno>
@@ -50,21 +51,6 @@ absl::Status FromGrpc(const grpc::Status& status) {
   }
 }
 
-absl::StatusOr<UniqueFd> ConnectSocket(const std::string& path) {
-  struct sockaddr_un address = {};
-  address.sun_family = AF_UNIX;
-  if (path.empty() || path.size() >= sizeof(address.sun_path)) {
-    return ErrnoError(ErrorReason::kServiceUnreachable, ENAMETOOLONG, "socket path", path);
-  }
-  std::memcpy(address.sun_path, path.data(), path.size());
-  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!fd.valid() ||
-      ::connect(fd.get(), reinterpret_cast<struct sockaddr*>(&address), sizeof(address)) != 0) {
-    return ErrnoError(ErrorReason::kServiceUnreachable, errno, "connect", path);
-  }
-  return fd;
-}
-
 // For a connected stream socket this is who called listen().
 absl::Status CheckListenerIsRoot(int fd, const std::string& path) {
   struct ucred peer = {};
@@ -74,6 +60,25 @@ absl::Status CheckListenerIsRoot(int fd, const std::string& path) {
   }
   if (peer.uid != 0) return Error(ErrorReason::kServiceUntrusted, "the listener is not root", path);
   return absl::OkStatus();
+}
+
+absl::StatusOr<UniqueFd> ConnectSocket(const std::string& path) {
+  struct sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  if (path.empty() || path.size() >= sizeof(address.sun_path)) {
+    return ErrnoError(ErrorReason::kServiceUnreachable, ENAMETOOLONG, "socket path", path);
+  }
+  std::memcpy(address.sun_path, path.data(), path.size());
+  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  // A service that hangs accepts nothing, and connect() would wait for it without end.
+  const struct timeval patience = {.tv_sec = 10, .tv_usec = 0};
+  if (!fd.valid() ||
+      ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) != 0 ||
+      ::connect(fd.get(), reinterpret_cast<struct sockaddr*>(&address), sizeof(address)) != 0) {
+    return ErrnoError(ErrorReason::kServiceUnreachable, errno, "connect", path);
+  }
+  RETURN_IF_ERROR(CheckListenerIsRoot(fd.get(), path));
+  return fd;
 }
 
 // gRPC's own messages are about its internals; ours say what the user can do.
@@ -120,10 +125,13 @@ KeydClient::KeydClient(KeydClient&&) noexcept = default;
 KeydClient& KeydClient::operator=(KeydClient&&) noexcept = default;
 KeydClient::~KeydClient() = default;
 
+absl::Status KeydClient::Probe(const std::string& socket_path) {
+  return ConnectSocket(socket_path).status();
+}
+
 absl::StatusOr<KeydClient> KeydClient::Connect(const std::string& socket_path) {
   SilenceGrpc();
   ASSIGN_OR_RETURN(UniqueFd fd, ConnectSocket(socket_path));
-  RETURN_IF_ERROR(CheckListenerIsRoot(fd.get(), socket_path));
   const int flags = ::fcntl(fd.get(), F_GETFL);
   if (flags < 0 || ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) != 0) {
     return ErrnoError(ErrorReason::kInternal, errno, "O_NONBLOCK");

@@ -29,6 +29,9 @@ class KeydClient {
   // about the peer, asked before anything is sent. A user could otherwise listen on a path of his
   // own and collect passphrases.
   [[nodiscard]] static absl::StatusOr<KeydClient> Connect(const std::string& socket_path);
+  // Whether Connect() would work now, for verbs that ask for a passphrase first: nobody likes to
+  // think of one for nothing. Not connected while asking, since the service drops silent peers.
+  [[nodiscard]] static absl::Status Probe(const std::string& socket_path);
   KeydClient(KeydClient&&) noexcept;
   KeydClient& operator=(KeydClient&&) noexcept;
   ~KeydClient();
