@@ -93,4 +93,10 @@ void WipeString(std::string& text) {
 
 void WipeBytes(void* data, size_t size) { sodium_memzero(data, size); }
 
+void WipeFreeStack() {
+  // More than any of our calls goes down, less than any thread's stack.
+  constexpr size_t kDepth = 128 * 1024;
+  sodium_stackzero(kDepth);
+}
+
 }  // namespace ext4crypt

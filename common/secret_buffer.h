@@ -57,4 +57,8 @@ class SecretBuffer {
 void WipeString(std::string& text);
 void WipeBytes(void* data, size_t size);
 
+// Overwrites the part of this thread's stack that is free now. Ciphers spill registers, and with
+// them keys, into frames that are gone when they return; a thread that lives on would keep them.
+void WipeFreeStack();
+
 }  // namespace ext4crypt

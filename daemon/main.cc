@@ -14,6 +14,7 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "common/process.h"
+#include "common/secret_buffer.h"
 #include "common/status_macros.h"
 #include "daemon/core/clock.h"
 #include "daemon/core/enrolment.h"
@@ -83,12 +84,12 @@ absl::Status Serve(const Options& options) {
   FscryptVolumeKeys volumes;
   HelperUserKeyring keyring(helper);
   ProcBusyScanner scanner;
-  Vault vault(*store, opener, volumes, keyring, scanner,
+  Vault vault(*store, opener, volumes, keyring, scanner, clock,
               VaultOptions{.allow_unauthenticated = options.allow_unauthenticated});
 
   ASSIGN_OR_RETURN(const Listener listener, Listener::Open(options.socket_path));
   WorkerPool derivations({.threads = options.derivations});
-  WorkerPool quick({.threads = 4});
+  WorkerPool quick({.threads = 8});
   ASSIGN_OR_RETURN(
       const auto acceptor,
       Acceptor::Create(
@@ -97,7 +98,11 @@ absl::Status Serve(const Options& options) {
               .vault = vault, .enrolment = enrolment, .derivations = derivations, .quick = quick},
           AcceptorOptions{.connections = FitLimits(options.connections)}));
   ASSIGN_OR_RETURN(const auto watcher,
-                   MountWatcher::Start({.mounts_changed = [&] { vault.AddKeysToNewVolumes(); },
+                   MountWatcher::Start({.mounts_changed =
+                                            [&] {
+                                              vault.AddKeysToNewVolumes();
+                                              WipeFreeStack();
+                                            },
                                         .tick = [&] { vault.FinishBusyLocks(); }}));
   sd_notify(0, "READY=1");
   Log(LogLevel::kInfo, absl::StrCat("ready on ", options.socket_path));

@@ -50,13 +50,13 @@ absl::StatusOr<UnlockReport> Vault::Unlock(Uid uid, const Credential& credential
       HeldKey{.identifier = record.identifier, .key = std::move(opened.key)});
 
   const std::lock_guard user_lock(UserMutex(uid));
+  ASSIGN_OR_RETURN(const std::vector<Volume> volumes, volumes_.ListVolumes());
   {
     const std::lock_guard lock(mutex_);
     held_[uid] = held;
     busy_.erase(uid);
   }
   UnlockReport report{.identifier = record.identifier};
-  ASSIGN_OR_RETURN(const std::vector<Volume> volumes, volumes_.ListVolumes());
   report.volumes = AddToVolumes(uid, *held, volumes);
   const absl::Status keyring = keyring_.InstallDefaultKey(uid, held->key);
   report.keyring_installed = keyring.ok();
@@ -96,7 +96,8 @@ absl::StatusOr<LockReport> Vault::Lock(Uid uid) {
   {
     const std::lock_guard lock(mutex_);
     if (report.state == KeyState::kBusy) {
-      busy_[uid] = record.identifier;
+      busy_[uid] = {.identifier = record.identifier,
+                    .next_ms = clock_.MonotonicMs() + kFirstBusyWaitMs};
     } else {
       busy_.erase(uid);
     }
@@ -201,26 +202,41 @@ void Vault::AddKeysToNewVolumes() {
   }
 }
 
+bool Vault::IsStillBusy(Uid uid, const KeyIdentifier& identifier) {
+  const auto volumes = volumes_.ListVolumes();
+  if (!volumes.ok()) return true;
+  bool busy = false;
+  for (const Volume& volume : *volumes) {
+    bool involved = false;
+    busy |= RemoveFromVolume(uid, identifier, volume, involved).state == KeyState::kBusy;
+  }
+  return busy;
+}
+
 bool Vault::FinishBusyLocks() {
-  std::map<Uid, KeyIdentifier> pending;
+  const int64_t now = clock_.MonotonicMs();
+  std::map<Uid, BusyLock> due;
   {
     const std::lock_guard lock(mutex_);
-    pending = busy_;
+    for (const auto& [uid, pending] : busy_) {
+      if (now >= pending.next_ms) due[uid] = pending;
+    }
   }
-  for (const auto& [uid, identifier] : pending) {
+  for (auto& [uid, pending] : due) {
     const std::lock_guard user_lock(UserMutex(uid));
     if (Held(uid) != nullptr) continue;  // unlocked again meanwhile
-    const auto volumes = volumes_.ListVolumes();
-    if (!volumes.ok()) continue;
-    bool still_busy = false;
-    for (const Volume& volume : *volumes) {
-      bool involved = false;
-      still_busy |= RemoveFromVolume(uid, identifier, volume, involved).state == KeyState::kBusy;
+    const bool busy = IsStillBusy(uid, pending.identifier);
+    if (!busy) {
+      Log(LogLevel::kInfo, absl::StrCat("uid ", uid, ": the last busy file is closed; locked"));
     }
-    if (still_busy) continue;
-    Log(LogLevel::kInfo, absl::StrCat("uid ", uid, ": the last busy file is closed; locked"));
     const std::lock_guard lock(mutex_);
-    busy_.erase(uid);
+    if (busy) {
+      pending.wait_ms = std::min(pending.wait_ms * 2, kMaxBusyWaitMs);
+      pending.next_ms = now + pending.wait_ms;
+      busy_[uid] = pending;
+    } else {
+      busy_.erase(uid);
+    }
   }
   const std::lock_guard lock(mutex_);
   return !busy_.empty();

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "daemon/core/clock.h"
 #include "daemon/core/key_opener.h"
 #include "daemon/core/key_store.h"
 #include "daemon/core/types.h"
@@ -63,12 +64,13 @@ struct VaultOptions {
 class Vault {
  public:
   Vault(KeyStore& store, KeyOpener& opener, VolumeKeys& volumes, UserKeyring& keyring,
-        BusyScanner& scanner, VaultOptions options)
+        BusyScanner& scanner, const Clock& clock, VaultOptions options)
       : store_(store),
         opener_(opener),
         volumes_(volumes),
         keyring_(keyring),
         scanner_(scanner),
+        clock_(clock),
         options_(options) {}
 
   [[nodiscard]] const VaultOptions& options() const { return options_; }
@@ -82,13 +84,25 @@ class Vault {
 
   // Gives the keys we hold to volumes that do not have them yet. Called when mounts change.
   void AddKeysToNewVolumes();
-  // Tries again for those whose files were busy at Lock(). True while some still are.
+  // Tries again for those whose files were busy at Lock(), when it is time. True while some still
+  // are.
   bool FinishBusyLocks();
+
+  // Each attempt makes the kernel write the whole volume back, so the waits between them double
+  // while a file stays open.
+  static constexpr int64_t kFirstBusyWaitMs = 1000;
+  static constexpr int64_t kMaxBusyWaitMs = 30'000;
 
  private:
   struct HeldKey {
     KeyIdentifier identifier;
     SecretBuffer key;
+  };
+
+  struct BusyLock {
+    KeyIdentifier identifier{};
+    int64_t wait_ms = kFirstBusyWaitMs;
+    int64_t next_ms = 0;
   };
 
   std::mutex& UserMutex(Uid uid) { return user_mutexes_[uid % user_mutexes_.size()]; }
@@ -97,9 +111,10 @@ class Vault {
   [[nodiscard]] bool IsUsable(const Volume& volume) const {
     return volume.authenticated || options_.allow_unauthenticated;
   }
-  // The three below: with the user's mutex held.
+  // The four below: with the user's mutex held.
   [[nodiscard]] std::vector<VolumeReport> AddToVolumes(Uid uid, const HeldKey& held,
                                                        const std::vector<Volume>& volumes);
+  [[nodiscard]] bool IsStillBusy(Uid uid, const KeyIdentifier& identifier);
   [[nodiscard]] VolumeReport RemoveFromVolume(Uid uid, const KeyIdentifier& identifier,
                                               const Volume& volume, bool& involved);
   [[nodiscard]] absl::StatusOr<LockReport> RemoveFromVolumes(Uid uid,
@@ -110,13 +125,14 @@ class Vault {
   VolumeKeys& volumes_;
   UserKeyring& keyring_;
   BusyScanner& scanner_;
+  const Clock& clock_;
   const VaultOptions options_;
 
   // Order: a user mutex first, then mutex_.
   std::array<std::mutex, 64> user_mutexes_;
   std::mutex mutex_;
   std::map<Uid, std::shared_ptr<const HeldKey>> held_;  // guarded by mutex_
-  std::map<Uid, KeyIdentifier> busy_;                   // guarded by mutex_
+  std::map<Uid, BusyLock> busy_;                        // guarded by mutex_
 };
 
 }  // namespace ext4crypt

@@ -95,11 +95,10 @@ absl::StatusOr<std::vector<Volume>> FscryptVolumeKeys::ListVolumes() {
     });
     if (known || !IsCandidate(mount)) continue;
     const bool authenticated = mount.fs_type == kAuthenticatedFsType;
-    if (!authenticated) {
-      const UniqueFd fd = OpenOnDevice(mount.mount_point, mount.device);
-      // Not reachable here: another mount of the same volume may be.
-      if (!fd.valid() || !HasEncryptFeature(fd.get())) continue;
-    }
+    const UniqueFd fd = OpenOnDevice(mount.mount_point, mount.device);
+    // Not reachable here: another mount of the same volume may be. But an authenticated volume
+    // that cannot be reached at all is worth an error later; plain ones are not ours to judge.
+    if (fd.valid() ? !HasEncryptFeature(fd.get()) : !authenticated) continue;
     volumes.push_back(Volume{.device = mount.device,
                              .mount_point = mount.mount_point,
                              .source = mount.source,

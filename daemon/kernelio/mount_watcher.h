@@ -18,7 +18,7 @@ class MountWatcher {
     // Called every kTickMs; work that waits for files to be closed has no event to wait for.
     std::function<void()> tick;
   };
-  static constexpr int kTickMs = 2000;
+  static constexpr int kTickMs = 1000;
 
   // Both callbacks run on the watcher's own thread.
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<MountWatcher>> Start(Callbacks callbacks);

@@ -184,8 +184,10 @@ void Acceptor::Drop(int watch_fd) {
 
 void Acceptor::EvictIdleServers() {
   for (auto it = servers_.begin(); it != servers_.end();) {
-    // Idle for much longer than any call takes: shutting down will find none to wait for.
-    const bool idle = counts_.Of(it->first) == 0 &&
+    // Without calls in progress, or shutting down would wait for them and keep everyone waiting.
+    const Uid uid = it->first;
+    const bool idle = counts_.Of(uid) == 0 && !parts_.derivations.HasWorkOf(uid) &&
+                      !parts_.quick.HasWorkOf(uid) &&
                       it->second->IdleFor(std::chrono::milliseconds(options_.idle_server_ms));
     it = idle ? servers_.erase(it) : std::next(it);
   }

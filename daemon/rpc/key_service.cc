@@ -25,6 +25,8 @@ using grpc::ServerUnaryReactor;
 // gRPC hands requests over as const, but they are ours and ordinary objects. Taking the secret out
 // at once leaves no copy in the message; the copies in gRPC's own buffers cannot be reached.
 SecretBuffer Take(const std::string& field) {
+  // An unset field is protobuf's one empty string, which all threads share: not to be written.
+  if (field.empty()) return {};
   return SecretBuffer::TakeFrom(const_cast<std::string&>(field));  // NOLINT
 }
 
@@ -45,6 +47,14 @@ absl::StatusOr<Credential> TakeCredential(const Request& request) {
     return Error(ErrorReason::kPassphraseTooLong, "the credential is too long");
   }
   return credential;
+}
+
+// What a call did not take, because it was refused or failed early.
+template <typename Request>
+void WipeSecrets(const Request& request) {
+  if constexpr (requires { request.passphrase(); }) (void)Take(request.passphrase());
+  if constexpr (requires { request.recovery_code(); }) (void)Take(request.recovery_code());
+  if constexpr (requires { request.new_passphrase(); }) (void)Take(request.new_passphrase());
 }
 
 template <typename Request>
@@ -134,18 +144,23 @@ class KeyServiceForUser final : public keyd::v1::KeyService::CallbackService {
     ServerUnaryReactor* reactor = context->DefaultReactor();
     const auto uid = Authorize(MethodTable(), method, peer_, RequestedUser(request));
     if (!uid.ok()) {
+      WipeSecrets(request);
       Finish(reactor, method, uid.status());
       return reactor;
     }
-    auto run = [this, reactor, context, method, uid = *uid, work = std::move(work)] {
+    auto run = [this, reactor, context, &request, method, uid = *uid, work = std::move(work)] {
       if (context->IsCancelled()) {
+        WipeSecrets(request);
         reactor->Finish(grpc::Status::CANCELLED);
         return;
       }
-      Finish(reactor, method, work(uid));
+      const absl::Status status = work(uid);
+      WipeSecrets(request);  // before Finish(), which ends the request's life
+      Finish(reactor, method, status);
     };
     // By the peer, not by whose vault it is: it is the caller who must not flood us.
     if (!pool.Submit(peer_, std::move(run))) {
+      WipeSecrets(request);
       Finish(reactor, method,
              Error(ErrorReason::kServiceOverloaded, "too many calls are in progress"));
     }

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/rpc/worker_pool.h"
 
+#include <algorithm>
 #include <utility>
+
+#include "common/secret_buffer.h"
 
 namespace ext4crypt {
 
@@ -31,19 +34,34 @@ bool WorkerPool::Submit(Uid uid, std::function<void()> work) {
   return true;
 }
 
+bool WorkerPool::HasWorkOf(Uid uid) {
+  const std::lock_guard lock(mutex_);
+  return of_user_.contains(uid);
+}
+
+std::deque<WorkerPool::Item>::iterator WorkerPool::NextItem() {
+  return std::find_if(queue_.begin(), queue_.end(),
+                      [this](const Item& item) { return !running_.contains(item.uid); });
+}
+
 void WorkerPool::Run() {
+  std::unique_lock lock(mutex_);
   for (;;) {
-    Item item;
-    {
-      std::unique_lock lock(mutex_);
-      changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-      if (queue_.empty()) return;
-      item = std::move(queue_.front());
-      queue_.pop_front();
-    }
+    changed_.wait(lock,
+                  [this] { return (stopping_ && queue_.empty()) || NextItem() != queue_.end(); });
+    if (queue_.empty()) return;
+    const auto next = NextItem();
+    const Item item = std::move(*next);
+    queue_.erase(next);
+    running_.insert(item.uid);
+    lock.unlock();
     item.work();
-    const std::lock_guard lock(mutex_);
+    WipeFreeStack();
+    lock.lock();
+    running_.erase(item.uid);
     if (--of_user_[item.uid] == 0) of_user_.erase(item.uid);
+    // All: what this user has queued may have become runnable, or the end been reached.
+    changed_.notify_all();
   }
 }
 

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -24,6 +25,8 @@ class WorkerPool {
     size_t queued = 256;
     // Queued or running. One user cannot fill the queue for the others.
     size_t per_user = 4;
+    // Of one user at most one is running: a user can make work slow (by stopping the helper that
+    // runs with the user's uid, say), and must not hold more than one thread with it.
   };
 
   explicit WorkerPool(Limits limits);
@@ -34,6 +37,7 @@ class WorkerPool {
 
   // False when the pool is full or this user has enough in it; `work` is then not run.
   [[nodiscard]] bool Submit(Uid uid, std::function<void()> work);
+  [[nodiscard]] bool HasWorkOf(Uid uid);
 
  private:
   struct Item {
@@ -41,12 +45,15 @@ class WorkerPool {
     std::function<void()> work;
   };
   void Run();
+  // The first item whose user has none running, or the end. With mutex_ held.
+  [[nodiscard]] std::deque<Item>::iterator NextItem();
 
   const Limits limits_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Item> queue_;         // guarded by mutex_
   std::map<Uid, size_t> of_user_;  // guarded by mutex_
+  std::set<Uid> running_;          // guarded by mutex_
   bool stopping_ = false;          // guarded by mutex_
   std::vector<std::thread> threads_;
 };

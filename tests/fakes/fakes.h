@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+// Doubles of the core's interfaces: each keeps its state in the open and fails when told to.
+#pragma once
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/error.h"
+#include "daemon/core/clock.h"
+#include "daemon/core/key_store.h"
+#include "daemon/core/protector.h"
+#include "daemon/core/volume_keys.h"
+
+namespace ext4crypt {
+
+class FakeClock final : public Clock {
+ public:
+  [[nodiscard]] int64_t MonotonicMs() const override { return now_ms; }
+  [[nodiscard]] int64_t UnixSeconds() const override { return 1'700'000'000 + now_ms / 1000; }
+  int64_t now_ms = 1000;
+};
+
+class FakeKeyStore final : public KeyStore {
+ public:
+  absl::Status CreateKey(const KeyRecord& record) override {
+    if (!failure.ok()) return failure;
+    const bool inserted = keys.emplace(std::pair(record.uid, record.name), record).second;
+    return inserted ? absl::OkStatus() : Error(ErrorReason::kAlreadyEnrolled, "exists");
+  }
+  absl::StatusOr<KeyRecord> FindKey(Uid uid, const std::string& name) override {
+    const auto it = keys.find({uid, name});
+    if (it == keys.end()) return Error(ErrorReason::kNotEnrolled, "none");
+    return it->second;
+  }
+  absl::StatusOr<std::vector<KeyRecord>> ListKeys(Uid uid) override {
+    std::vector<KeyRecord> found;
+    for (const auto& [id, record] : keys) {
+      if (id.first == uid) found.push_back(record);
+    }
+    return found;
+  }
+  absl::Status ReplaceProtector(Uid uid, const std::string& name, const ProtectorId& old_id,
+                                const ProtectorRecord& replacement) override {
+    if (!failure.ok()) return failure;
+    for (ProtectorRecord& protector : keys.at({uid, name}).protectors) {
+      if (protector.id != old_id) continue;
+      protector = replacement;
+      return absl::OkStatus();
+    }
+    return Error(ErrorReason::kChangedMeanwhile, "gone");
+  }
+
+  absl::Status failure;  // returned by what changes something
+  std::map<std::pair<Uid, std::string>, KeyRecord> keys;
+};
+
+// Keeps the key in the clear: tests of the core need no cryptography.
+class FakeProtector final : public Protector {
+ public:
+  explicit FakeProtector(ProtectorKind kind) : kind_(kind) {}
+  [[nodiscard]] ProtectorKind kind() const override { return kind_; }
+  absl::StatusOr<ProtectorRecord> Wrap(const ProtectorBinding& /*binding*/, const SecretBuffer& key,
+                                       const SecretBuffer& credential) override {
+    ProtectorRecord record{.kind = kind_};
+    record.id[0] = next_id_++;
+    record.id[1] = static_cast<uint8_t>(kind_);
+    record.parameters.assign(credential.bytes().begin(), credential.bytes().end());
+    record.wrapped_key.assign(key.bytes().begin(), key.bytes().end());
+    return record;
+  }
+  absl::StatusOr<SecretBuffer> Unwrap(const ProtectorBinding& /*binding*/,
+                                      const ProtectorRecord& record,
+                                      const SecretBuffer& credential) override {
+    ++unwraps;
+    if (!failure.ok()) return failure;
+    if (!std::equal(credential.bytes().begin(), credential.bytes().end(), record.parameters.begin(),
+                    record.parameters.end())) {
+      return Error(kind_ == ProtectorKind::kRecovery ? ErrorReason::kWrongRecoveryCode
+                                                     : ErrorReason::kWrongPassphrase,
+                   "wrong");
+    }
+    return SecretBuffer::CopyOf(absl::MakeConstSpan(record.wrapped_key));
+  }
+
+  absl::Status failure;
+  int unwraps = 0;
+
+ private:
+  const ProtectorKind kind_;
+  uint8_t next_id_ = 1;
+};
+
+class FakeVolumeKeys final : public VolumeKeys {
+ public:
+  struct Entry {
+    std::set<Uid> claims;
+    bool incomplete = false;
+  };
+
+  absl::StatusOr<std::vector<Volume>> ListVolumes() override { return volumes; }
+  absl::Status AddKey(const Volume& volume, Uid uid, const KeyIdentifier& identifier,
+                      const SecretBuffer& /*key*/) override {
+    if (failing.contains(volume.device)) return Failure(volume);
+    Entry& entry = keys[{volume.device, identifier}];
+    entry.claims.insert(uid);
+    entry.incomplete = false;
+    return absl::OkStatus();
+  }
+  absl::StatusOr<RemovalOutcome> RemoveKey(const Volume& volume, Uid uid,
+                                           const KeyIdentifier& identifier) override {
+    if (failing.contains(volume.device)) return Failure(volume);
+    Entry& entry = keys[{volume.device, identifier}];
+    entry.claims.erase(uid);
+    RemovalOutcome outcome{.claimed_by_others = !entry.claims.empty()};
+    if (entry.claims.empty()) {
+      entry.incomplete = open_files.contains(volume.device);
+      outcome.files_busy = entry.incomplete;
+    }
+    return outcome;
+  }
+  absl::StatusOr<VolumeKeyStatus> GetKeyStatus(const Volume& volume, Uid uid,
+                                               const KeyIdentifier& identifier) override {
+    if (unreachable.contains(volume.device)) return Failure(volume);
+    const Entry& entry = keys[{volume.device, identifier}];
+    VolumeKeyStatus status{.claimed_by_user = entry.claims.contains(uid)};
+    status.claimed_by_others = entry.claims.size() > (status.claimed_by_user ? 1U : 0U);
+    if (entry.incomplete) {
+      status.presence = KeyPresence::kRemovalIncomplete;
+    } else if (!entry.claims.empty()) {
+      status.presence = KeyPresence::kPresent;
+    }
+    return status;
+  }
+
+  std::vector<Volume> volumes;
+  std::map<std::pair<dev_t, KeyIdentifier>, Entry> keys;
+  std::set<dev_t> failing;      // adding and removing fails there
+  std::set<dev_t> unreachable;  // asking fails there
+  std::set<dev_t> open_files;   // removal stays incomplete there
+
+ private:
+  static absl::Status Failure(const Volume& volume) {
+    return Error(ErrorReason::kVolumeFailed, "told to", volume.mount_point);
+  }
+};
+
+class FakeUserKeyring final : public UserKeyring {
+ public:
+  absl::Status InstallDefaultKey(Uid uid, const SecretBuffer& /*key*/) override {
+    if (failure.ok()) installed.insert(uid);
+    return failure;
+  }
+  absl::Status RemoveDefaultKey(Uid uid) override {
+    if (failure.ok()) installed.erase(uid);
+    return failure;
+  }
+  absl::Status failure;
+  std::set<Uid> installed;
+};
+
+class FakeBusyScanner final : public BusyScanner {
+ public:
+  std::vector<BusyProcess> FindBusy(const std::vector<Volume>& volumes,
+                                    const KeyIdentifier& /*identifier*/) override {
+    asked = volumes;
+    return found;
+  }
+  std::vector<BusyProcess> found;
+  std::vector<Volume> asked;
+};
+
+}  // namespace ext4crypt

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "common/error.h"
+#include "daemon/crypto/random.h"
+#include "daemon/store/schema.h"
+#include "daemon/store/sqlite_key_store.h"
+#include "daemon/store/state_dir.h"
+
+namespace ext4crypt {
+namespace {
+
+ProtectorRecord MakeProtector(ProtectorKind kind) {
+  ProtectorRecord record{.kind = kind, .parameters = {1, 2, 3}, .created_unix_s = 42};
+  FillRandom(absl::MakeSpan(record.id));
+  record.nonce.resize(24);
+  record.wrapped_key.resize(80);
+  FillRandom(absl::MakeSpan(record.wrapped_key));
+  return record;
+}
+
+KeyRecord MakeKey(Uid uid, const std::string& name) {
+  KeyRecord record{.uid = uid, .name = name, .created_unix_s = 41};
+  FillRandom(absl::MakeSpan(record.identifier));
+  record.protectors = {MakeProtector(ProtectorKind::kPassphrase),
+                       MakeProtector(ProtectorKind::kRecovery)};
+  return record;
+}
+
+class StoreTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/ext4crypt-store-XXXXXX";
+    ASSERT_NE(mkdtemp(name), nullptr);
+    dir_ = name;
+    Reopen();
+  }
+  void TearDown() override {
+    store_.reset();
+    std::filesystem::remove_all(dir_);
+  }
+  void Reopen() {
+    store_.reset();
+    auto store = SqliteKeyStore::Open(path());
+    ASSERT_TRUE(store.ok()) << store.status();
+    store_ = *std::move(store);
+  }
+  [[nodiscard]] std::string path() const { return dir_ + "/keys.db"; }
+  // Whether any file of the store holds these bytes.
+  [[nodiscard]] bool FilesContain(const std::vector<uint8_t>& bytes) const {
+    for (const auto& entry : std::filesystem::directory_iterator(dir_)) {
+      std::ifstream in(entry.path(), std::ios::binary);
+      const std::string text((std::istreambuf_iterator<char>(in)), {});
+      if (text.find(std::string(bytes.begin(), bytes.end())) != std::string::npos) return true;
+    }
+    return false;
+  }
+
+  std::string dir_;
+  std::unique_ptr<SqliteKeyStore> store_;
+};
+
+TEST_F(StoreTest, EveryFieldComesBackAfterReopening) {
+  const KeyRecord key = MakeKey(4294967294U, "default");
+  ASSERT_TRUE(store_->CreateKey(key).ok());
+  Reopen();
+  const auto found = store_->FindKey(key.uid, key.name);
+  ASSERT_TRUE(found.ok()) << found.status();
+  EXPECT_EQ(found->uid, key.uid);
+  EXPECT_EQ(found->identifier, key.identifier);
+  EXPECT_EQ(found->created_unix_s, key.created_unix_s);
+  ASSERT_EQ(found->protectors.size(), 2U);
+  for (const ProtectorRecord& expected : key.protectors) {
+    bool same = false;
+    for (const ProtectorRecord& actual : found->protectors) {
+      same = same || (actual.id == expected.id && actual.kind == expected.kind &&
+                      actual.parameters == expected.parameters && actual.nonce == expected.nonce &&
+                      actual.wrapped_key == expected.wrapped_key &&
+                      actual.created_unix_s == expected.created_unix_s);
+    }
+    EXPECT_TRUE(same);
+  }
+}
+
+TEST_F(StoreTest, UnknownUserAndNameAreNotEnrolled) {
+  ASSERT_TRUE(store_->CreateKey(MakeKey(1, "default")).ok());
+  EXPECT_EQ(ReasonOf(store_->FindKey(2, "default").status()), ErrorReason::kNotEnrolled);
+  EXPECT_EQ(ReasonOf(store_->FindKey(1, "other").status()), ErrorReason::kNotEnrolled);
+  EXPECT_TRUE(store_->ListKeys(2)->empty());
+}
+
+TEST_F(StoreTest, SecondKeyOfANameIsRefusedAndTheFirstStays) {
+  const KeyRecord first = MakeKey(1, "default");
+  ASSERT_TRUE(store_->CreateKey(first).ok());
+  EXPECT_EQ(ReasonOf(store_->CreateKey(MakeKey(1, "default"))), ErrorReason::kAlreadyEnrolled);
+  EXPECT_EQ(store_->FindKey(1, "default")->identifier, first.identifier);
+  EXPECT_TRUE(store_->CreateKey(MakeKey(1, "other")).ok());
+  EXPECT_TRUE(store_->CreateKey(MakeKey(2, "default")).ok());
+  EXPECT_EQ(store_->ListKeys(1)->size(), 2U);
+}
+
+TEST_F(StoreTest, KeyWithABadProtectorLeavesNothingBehind) {
+  KeyRecord key = MakeKey(1, "default");
+  key.protectors[1].wrapped_key.resize(5);
+  EXPECT_FALSE(store_->CreateKey(key).ok());
+  EXPECT_EQ(ReasonOf(store_->FindKey(1, "default").status()), ErrorReason::kNotEnrolled);
+}
+
+TEST_F(StoreTest, ReplacedProtectorIsGoneFromTheFiles) {
+  const KeyRecord key = MakeKey(1, "default");
+  ASSERT_TRUE(store_->CreateKey(key).ok());
+  const std::vector<uint8_t> old_bytes = key.protectors[0].wrapped_key;
+  ASSERT_TRUE(FilesContain(old_bytes));
+  const ProtectorRecord replacement = MakeProtector(ProtectorKind::kPassphrase);
+  ASSERT_TRUE(store_->ReplaceProtector(1, "default", key.protectors[0].id, replacement).ok());
+  EXPECT_FALSE(FilesContain(old_bytes)) << "an old passphrase would still open the key";
+  EXPECT_TRUE(FilesContain(replacement.wrapped_key));
+  EXPECT_EQ(store_->FindKey(1, "default")->protectors.size(), 2U);
+}
+
+TEST_F(StoreTest, ReplacingWhatIsNotThereChangesNothing) {
+  const KeyRecord key = MakeKey(1, "default");
+  const KeyRecord other = MakeKey(2, "default");
+  ASSERT_TRUE(store_->CreateKey(key).ok());
+  ASSERT_TRUE(store_->CreateKey(other).ok());
+  const ProtectorRecord replacement = MakeProtector(ProtectorKind::kPassphrase);
+  EXPECT_EQ(ReasonOf(store_->ReplaceProtector(1, "default", ProtectorId{}, replacement)),
+            ErrorReason::kChangedMeanwhile);
+  // A protector of somebody else's key.
+  EXPECT_EQ(ReasonOf(store_->ReplaceProtector(1, "default", other.protectors[0].id, replacement)),
+            ErrorReason::kChangedMeanwhile);
+  EXPECT_EQ(store_->FindKey(1, "default")->protectors.size(), 2U);
+}
+
+TEST_F(StoreTest, FailedReplacementKeepsTheOldProtector) {
+  const KeyRecord key = MakeKey(1, "default");
+  ASSERT_TRUE(store_->CreateKey(key).ok());
+  ProtectorRecord bad = MakeProtector(ProtectorKind::kPassphrase);
+  bad.nonce.clear();
+  EXPECT_FALSE(store_->ReplaceProtector(1, "default", key.protectors[0].id, bad).ok());
+  bool there = false;
+  for (const ProtectorRecord& protector : store_->FindKey(1, "default")->protectors) {
+    there = there || protector.id == key.protectors[0].id;
+  }
+  EXPECT_TRUE(there);
+}
+
+TEST_F(StoreTest, OneStoreServesManyThreads) {
+  std::vector<std::thread> threads;
+  for (Uid uid = 1; uid <= 8; ++uid) {
+    threads.emplace_back([this, uid] {
+      for (int i = 0; i < 10; ++i) {
+        EXPECT_TRUE(store_->CreateKey(MakeKey(uid, "k" + std::to_string(i))).ok());
+        EXPECT_EQ(store_->ListKeys(uid)->size(), static_cast<size_t>(i) + 1);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+TEST_F(StoreTest, PathsThatLookLikeUrisAreOnlyPaths) {
+  const std::string odd = dir_ + "/a%20?mode=memory#x";
+  std::filesystem::create_directory(odd);
+  for (int i = 0; i < 2; ++i) {
+    const auto store = SqliteKeyStore::Open(odd + "/keys.db");
+    ASSERT_TRUE(store.ok()) << store.status();
+  }
+  EXPECT_TRUE(std::filesystem::exists(odd + "/keys.db"));
+}
+
+TEST_F(StoreTest, SymbolicLinkIsNoStore) {
+  std::filesystem::create_symlink(path(), dir_ + "/link.db");
+  EXPECT_EQ(ReasonOf(SqliteKeyStore::Open(dir_ + "/link.db").status()), ErrorReason::kStoreCorrupt);
+}
+
+TEST_F(StoreTest, StateDirectoryIsLockedAndPrivate) {
+  const std::string state = dir_ + "/state";
+  auto first = StateDir::Acquire(state);
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_EQ(ReasonOf(StateDir::Acquire(state).status()), ErrorReason::kStoreInUse);
+  struct stat info = {};
+  ASSERT_EQ(stat(state.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0700U);
+  std::filesystem::permissions(state, std::filesystem::perms(0710));
+  EXPECT_EQ(ReasonOf(StateDir::Acquire(state).status()), ErrorReason::kStoreUnwritable);
+}
+
+}  // namespace
+}  // namespace ext4crypt
