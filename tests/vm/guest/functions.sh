@@ -103,3 +103,20 @@ drop_caches() {
 	sync
 	echo 3 >/proc/sys/vm/drop_caches
 }
+
+# encrypted_mount: a fresh /dev/vda on /mnt with test key 7 and an encrypted directory /mnt/d. Sets KEY.
+encrypted_mount() {
+	load_module
+	fresh_disk /dev/vda "$@"
+	must mount -t "$FSTYPE" /dev/vda /mnt
+	KEY=$(e4c-key add /mnt 7) || give_up "cannot add a key"
+	must mkdir /mnt/d
+	must e4c-key set /mnt/d "$KEY"
+}
+
+# remount_keyed: everything is read from the disk again.
+remount_keyed() {
+	must umount /mnt
+	must mount -t "$FSTYPE" /dev/vda /mnt
+	must e4c-key add /mnt 7
+}

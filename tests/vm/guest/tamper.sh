@@ -61,3 +61,15 @@ tamper_zero_slot() { # tamper_zero_slot DEVICE INODE PAGE
 	dd if=/dev/zero of="$1" bs=32 seek=$((at / 32)) count=1 conv=notrunc,fsync 2>/dev/null
 	blockdev --flushbufs "$1"
 }
+
+# Where an inode's encryption context stands on the disk, in bytes: in the inode itself, as it has 512 bytes.
+context_at() { # context_at DEVICE INODE
+	local block offset context
+	read -r block offset < <(debugfs -R "imap <$2>" "$1" 2>/dev/null |
+		sed -n 's/.*located at block \([0-9]*\), offset \(0x[0-9a-f]*\).*/\1 \2/p')
+	dd if="$1" of=/tmp/inode bs=1 skip=$((block * 4096 + offset)) count=512 2>/dev/null
+	# Version, contents, names, padding, log2 of the data unit size.
+	context=$(LC_ALL=C grep -obUaP '\xa2\x01\x04\x03\x00' /tmp/inode | head -n 1 | cut -d: -f1)
+	[ -n "$context" ] || give_up "inode $2 has no context that begins with 0xA2"
+	echo $((block * 4096 + offset + context))
+}

@@ -4,7 +4,7 @@
  *
  *   e4c-io mmap-write FILE OFFSET TEXT   writes TEXT through a shared mapping
  *   e4c-io pread FILE OFFSET LENGTH      the bytes, to standard output; fails as read(2) does
- *   e4c-io fallocate FILE MODE OFFSET LENGTH   MODE: alloc, keep, punch, zero
+ *   e4c-io fallocate FILE MODE OFFSET LENGTH   MODE: alloc, keep, punch, zero, collapse, insert
  *   e4c-io creat FILE                    creates an empty file
  *   e4c-io flip FILE OFFSET              flips the lowest bit of one byte (for disks)
  *   e4c-io swap FILE OFFSET OFFSET LENGTH  swaps two ranges (for disks)
@@ -72,6 +72,8 @@ static int allocate(int fd, const char *name, off_t offset, off_t length)
 		{ "keep", FALLOC_FL_KEEP_SIZE },
 		{ "punch", FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE },
 		{ "zero", FALLOC_FL_ZERO_RANGE },
+		{ "collapse", FALLOC_FL_COLLAPSE_RANGE },
+		{ "insert", FALLOC_FL_INSERT_RANGE },
 	};
 
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
