@@ -13,8 +13,8 @@ namespace ext4crypt {
 
 void AddVerbs(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected) {
   // In the order of --help.
-  constexpr std::array kVerbs = {AddEnrol,  AddUnlock,     AddLock,     AddStatus, AddSetPolicy,
-                                 AddPolicy, AddPassphrase, AddRecovery, AddVolume};
+  constexpr std::array kVerbs = {AddEnrol,  AddUnlock,     AddLock,     AddStatus,     AddSetPolicy,
+                                 AddPolicy, AddPassphrase, AddRecovery, AddProtectors, AddVolume};
   for (const auto add : kVerbs) add(app, globals, selected);
 }
 
