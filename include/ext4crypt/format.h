@@ -120,6 +120,13 @@ struct e4c_aad {
 #define E4C_KEY_DATA_UNIT 0xFFFFFFFFFFFFFFFFull
 #define E4C_KEY_INFO "ext4crypt v1 page key"
 
+/* ---- per-user directories -----------------------------------------------------
+ *
+ * An unencrypted directory with the xattr index 9 of this name and the one-byte
+ * value 1: what is created in it gets the default key of its creator.
+ */
+#define E4C_PER_USER_XATTR "u"
+
 /* ---- reserved ---------------------------------------------------------------
  *
  * xattr index 9, name "t": the seal and up to 7 page slots of a small file.

@@ -26,4 +26,18 @@ struct e4c_get_tags {
 
 #define E4C_IOC_GET_TAGS _IOW('f', 0xE4, struct e4c_get_tags)
 
+/*
+ * E4C_IOC_SET_PER_USER: make an unencrypted, empty directory a per-user
+ * directory (1), or an ordinary one again (0). What is created in it is
+ * encrypted with its creator's key, the logon key "ext4crypt:EXT4_DEFAULT_KEY"
+ * in his keyrings; without one, and unless that key has been added to the file
+ * system, nothing can be created (ENOKEY).
+ * E4C_IOC_GET_PER_USER: which of the two it is.
+ *
+ * Errors: EACCES not the owner; ENOTDIR; ENOTEMPTY; EINVAL the directory is
+ *         encrypted, or is the root directory; EOPNOTSUPP no encrypt feature.
+ */
+#define E4C_IOC_SET_PER_USER _IOW('f', 0xE5, __u32)
+#define E4C_IOC_GET_PER_USER _IOR('f', 0xE6, __u32)
+
 #endif

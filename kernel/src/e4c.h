@@ -35,10 +35,10 @@
 #include "format.h"
 
 /*
- * A bio never crosses a group, and one io_end covers at most 2048 blocks
- * (MAX_WRITEPAGES_EXTENT_LEN), so at most this many groups.
+ * One io_end covers at most this many blocks: what writeback holds in bounce
+ * pages until the io_end completes.
  */
-#define E4C_IO_PAGES 2048
+#define E4C_IO_PAGES 512
 #define E4C_IO_GROUPS (DIV_ROUND_UP(E4C_IO_PAGES, E4C_GROUP_SLOTS) + 1)
 
 /*
@@ -56,6 +56,7 @@ struct e4c_info {
 
 	struct mutex group_lock;	/* serialises changes of the chain */
 	struct e4c_sb_state *sb_state;
+	u64 overwrite;			/* see e4c_data_in_log() */
 };
 
 static inline void e4c_count(struct e4c_sb_state *state, enum e4c_counter counter)
@@ -101,6 +102,7 @@ extern atomic_t e4c_epoch;
 
 /* key.c: ----------------------------------------------------------------- */
 void e4c_nonce_draw(struct e4c_info *info, u8 nonce[E4C_NONCE_SIZE]);
+int e4c_key_identifier(const u8 *key, unsigned int len, u8 identifier[16]);
 
 /* aead.c: ---------------------------------------------------------------- */
 /* Scratch memory of AEAD calls, for one caller at a time. */
@@ -131,7 +133,7 @@ struct buffer_head *e4c_group_get(struct inode *inode, u32 g);
 int e4c_group_wait(struct buffer_head *bh);
 int e4c_group_copy(struct e4c_op *op, struct inode *inode, u32 g, struct buffer_head *bh,
 		   struct e4c_tag_block *out);
-int e4c_page_check_absent(struct e4c_op *op, struct inode *inode, u32 page);
+int e4c_pages_check_absent(struct e4c_op *op, struct inode *inode, u32 first, u32 end);
 
 /* Changing slots: open (may fail, changes nothing), then set, then close. */
 int e4c_group_open(struct e4c_op *op, handle_t *handle, struct inode *inode, u32 g,
@@ -142,11 +144,15 @@ void e4c_slot_set(struct buffer_head *bh, u32 page, const struct e4c_slot *slot)
 void e4c_slots_clear(struct buffer_head *bh, u32 page, u32 count);
 int e4c_group_close(struct e4c_op *op, handle_t *handle, struct inode *inode, u32 g,
 		    struct buffer_head *bh);
-int e4c_group_drop(struct e4c_op *op, handle_t *handle, struct inode *inode, u32 g);
+int e4c_group_drop(struct e4c_op *op, handle_t *handle, struct inode *inode, u32 g, s64 keep);
 
 /* overwrite.c: ----------------------------------------------------------- */
 struct buffer_head *e4c_log_copy(struct super_block *sb, ext4_fsblk_t pblk);
 bool e4c_data_in_log(struct inode *inode);
+
+/* policy.c: -------------------------------------------------------------- */
+int e4c_per_user_get(struct file *filp, __u32 __user *arg);
+int e4c_per_user_set(struct file *filp, __u32 __user *arg);
 
 /* report.c: -------------------------------------------------------------- */
 int e4c_report_page(struct inode *inode, u32 page, const char *why);

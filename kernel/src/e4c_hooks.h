@@ -25,6 +25,17 @@ int e4c_mount_check(struct super_block *sb);
 int e4c_context_get(struct inode *inode, void *ctx, size_t len);
 int e4c_context_to_disk(void *ctx, size_t len);
 
+/* policy.c */
+struct fs_parameter;
+struct seq_file;
+const union fscrypt_policy *e4c_policy_answer(void);
+int e4c_prepare_new_inode(struct inode *dir, struct inode *inode, bool *encrypt);
+int e4c_prepare_symlink(struct inode *dir, const char *target, unsigned int len,
+			unsigned int max_len, struct fscrypt_str *disk_link);
+int e4c_parse_param(struct e4c_default_key *key, struct fs_parameter *param);
+void e4c_apply_options(struct super_block *sb, const struct e4c_default_key *key);
+void e4c_show_options(struct seq_file *seq, char sep, struct super_block *sb);
+
 /* ioctl.c */
 long e4c_ioctl(struct file *filp, unsigned int cmd, unsigned long arg);
 
@@ -32,18 +43,25 @@ long e4c_ioctl(struct file *filp, unsigned int cmd, unsigned long arg);
 void e4c_sysfs_add(struct super_block *sb);
 void e4c_sysfs_remove(struct super_block *sb);
 
+static inline bool e4c_flags_fixed(const struct inode *inode, unsigned int changed)
+{
+	return e4c_inode(inode) && (changed & (EXT4_JOURNAL_DATA_FL | EXT4_EXTENTS_FL));
+}
+
 /* key.c */
-void e4c_inode_init(struct super_block *sb, struct ext4_inode_info *ei);
+void e4c_inode_init(struct ext4_inode_info *ei);
 int e4c_info_load(struct inode *inode);
 void e4c_info_free(struct inode *inode);
 
 /* read.c */
 int e4c_readpages(struct inode *inode, struct readahead_control *rac, struct folio *folio);
+int e4c_hole_check(struct inode *inode, struct folio *folio);
+loff_t e4c_seek_check(struct inode *inode, loff_t offset, loff_t data);
 int e4c_block_read(struct inode *inode, struct folio *folio, struct buffer_head *bh);
 
 /* write.c */
 struct folio *e4c_folio_bounce(struct ext4_io_submit *io, struct folio *folio);
-int e4c_folio_fail(struct folio *folio, int err);
+int e4c_folio_fail(struct ext4_io_submit *io, struct folio *folio, int err);
 bool e4c_folio_is_bounce(struct folio *folio);
 struct folio *e4c_folio_of_bounce(struct folio *bounce);
 void e4c_bounce_free(struct folio *bounce);
@@ -54,6 +72,7 @@ int e4c_io_end_convert(handle_t *handle, ext4_io_end_t *io_end);
 bool e4c_buffer_waits(struct inode *inode, ext4_lblk_t lblk, struct buffer_head *bh, bool do_map);
 bool e4c_folio_waits(struct inode *inode);
 int e4c_folio_journal(struct inode *inode, struct folio *folio, struct writeback_control *wbc);
+int e4c_zero_credits(struct inode *inode);
 int e4c_folio_zeroed(handle_t *handle, struct inode *inode, struct folio *folio);
 
 /* groups.c */

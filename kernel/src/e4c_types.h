@@ -15,7 +15,6 @@ struct kobject;
 /* In ext4_inode_info, for every inode. */
 struct e4c_inode_state {
 	struct e4c_info *info;	/* see key.c; NULL: no key was needed so far */
-	u64 overwrite;		/* see e4c_data_in_log() */
 	bool revoke;		/* see e4c_free_revokes(); under i_data_sem */
 };
 
@@ -28,8 +27,15 @@ enum e4c_counter {
 	E4C_COUNTERS
 };
 
+/* The default key of a mount, option encrypt_key_sig. In ext4_fs_context. */
+struct e4c_default_key {
+	bool set;
+	u8 identifier[16];
+};
+
 /* In ext4_sb_info. */
 struct e4c_sb_state {
+	struct e4c_default_key key;
 	u64 overwrite;		/* see e4c_data_in_log() */
 	atomic64_t counter[E4C_COUNTERS];
 	char aead_driver[64];	/* of the key that was set up last */

@@ -117,33 +117,28 @@ int e4c_group_copy(struct e4c_op *op, struct inode *inode, u32 g, struct buffer_
 	lock_buffer(bh);
 	memcpy(out, bh->b_data, sizeof(*out));
 	unlock_buffer(bh);
-	if (e4c_group_verify(op, g, out))
+	err = e4c_group_verify(op, g, out);
+	if (err == -EBADMSG)
 		return e4c_report_group(inode, g, "the group seal does not verify");
-	return 0;
+	return err;
 }
 
 /*
- * That group @g does not exist is authentic if its predecessor in the chain
- * says so. A file without any group has no authenticated data at all.
+ * The highest group that exists below @g is authentic and says which group
+ * follows. 1: @next is that group, or E4C_GROUPS if there is none; 0: no group
+ * exists below @g; -EIO (reported), -errno. group_lock is held.
  */
-static int group_check_absent(struct e4c_op *op, struct inode *inode, u32 g,
-			      struct e4c_tag_block *scratch)
+static int group_next_of_lower(struct e4c_op *op, struct inode *inode, u32 g, u32 *next,
+			       struct e4c_tag_block *scratch)
 {
 	struct e4c_extent at;
 	struct buffer_head *bh;
-	u32 pred, next;
+	u32 pred;
 	int ret;
 
 	ret = e4c_group_before(inode, (s64)g - 1, &at);
-	if (ret < 0)
+	if (ret <= 0)
 		return ret;
-	if (!ret) {
-		/* Nothing below: then nothing may be above either. */
-		ret = e4c_group_before(inode, E4C_GROUPS - 1, &at);
-		if (ret > 0)
-			return e4c_report_group(inode, 0, "it is missing");
-		return ret;
-	}
 	pred = at.first - E4C_TAG_LBLK;
 	bh = e4c_group_get(inode, pred);
 	if (IS_ERR_OR_NULL(bh))
@@ -152,34 +147,89 @@ static int group_check_absent(struct e4c_op *op, struct inode *inode, u32 g,
 	brelse(bh);
 	if (ret)
 		return ret;
-	next = e4c_seal_next(scratch);
-	if (next && next <= g)
-		return e4c_report_group(inode, next, "it is missing");
+	*next = e4c_seal_next(scratch);
+	if (!*next)
+		*next = E4C_GROUPS;
+	return 1;
+}
+
+/*
+ * That group @g does not exist is authentic if its predecessor in the chain
+ * says so. @next: the next group that does, E4C_GROUPS if none. A file without
+ * any group has no authenticated data at all. group_lock is held.
+ */
+static int group_check_absent(struct e4c_op *op, struct inode *inode, u32 g, u32 *next,
+			      struct e4c_tag_block *scratch)
+{
+	struct e4c_extent at;
+	int ret = group_next_of_lower(op, inode, g, next, scratch);
+
+	if (ret < 0)
+		return ret;
+	if (!ret) {
+		/* Nothing below: then nothing may be above either. */
+		ret = e4c_group_before(inode, E4C_GROUPS - 1, &at);
+		if (ret > 0)
+			return e4c_report_group(inode, 0, "it is missing");
+		*next = E4C_GROUPS;
+		return ret;
+	}
+	if (*next <= g)
+		return e4c_report_group(inode, *next, "it is missing");
 	return 0;
 }
 
 /*
- * Page @page is a hole or unwritten on disk: is that authentic? 0, -EIO
- * (reported), -errno.
+ * A slot of @page is in use though its block was seen as a hole. Without the
+ * page lock, writeback may have filled the hole meanwhile: then all is well,
+ * because an extent is converted before its slot is set.
  */
-int e4c_page_check_absent(struct e4c_op *op, struct inode *inode, u32 page)
+static int check_still_hole(struct inode *inode, u32 page)
 {
-	u32 g = e4c_page_group(page);
-	struct e4c_tag_block *block;
-	struct buffer_head *bh;
-	int err;
+	struct ext4_map_blocks map = { .m_lblk = page, .m_len = 1 };
+	int ret = ext4_map_blocks(NULL, inode, &map, 0);
 
-	block = kmalloc(sizeof(*block), GFP_NOFS | __GFP_NOFAIL);
-	bh = e4c_group_get(inode, g);
-	if (IS_ERR(bh)) {
-		err = PTR_ERR(bh);
-	} else if (!bh) {
-		err = group_check_absent(op, inode, g, block);
-	} else {
-		err = e4c_group_copy(op, inode, g, bh, block);
-		if (!err && !slot_is_zero(&block->slot[e4c_page_slot(page)]))
-			err = e4c_report_page(inode, page, "a valid slot over a hole");
-		brelse(bh);
+	if (ret < 0)
+		return ret;
+	if (map.m_flags & EXT4_MAP_MAPPED)
+		return 0;
+	return e4c_report_page(inode, page, "a valid slot over a hole");
+}
+
+/*
+ * Pages @first .. @end - 1 are holes or unwritten on disk: is that authentic?
+ * Blocks are neither punched nor truncated meanwhile: the caller holds i_rwsem
+ * or the lock of the page. Takes group_lock, since a group comes into existence
+ * in steps. 0, -EIO (reported), -errno.
+ */
+int e4c_pages_check_absent(struct e4c_op *op, struct inode *inode, u32 first, u32 end)
+{
+	struct e4c_tag_block *block = kmalloc(sizeof(*block), GFP_NOFS | __GFP_NOFAIL);
+	struct e4c_info *info = e4c_info(inode);
+	int err = 0;
+
+	while (first < end && !err) {
+		u32 g = e4c_page_group(first), next = g + 1;
+		u32 stop = min(end, e4c_group_first_page(next));
+		struct buffer_head *bh;
+
+		mutex_lock(&info->group_lock);
+		bh = e4c_group_get(inode, g);
+		if (IS_ERR(bh))
+			err = PTR_ERR(bh);
+		else if (!bh)
+			err = group_check_absent(op, inode, g, &next, block);
+		else
+			err = e4c_group_copy(op, inode, g, bh, block);
+		mutex_unlock(&info->group_lock);
+		for (; bh && !err && first < stop; first++)
+			if (!slot_is_zero(&block->slot[e4c_page_slot(first)]))
+				err = check_still_hole(inode, first);
+		if (!IS_ERR_OR_NULL(bh))
+			brelse(bh);
+		if (next >= E4C_GROUPS)
+			break;
+		first = max(first, e4c_group_first_page(next));
 	}
 	kfree(block);
 	return err;
@@ -203,9 +253,9 @@ int e4c_group_open(struct e4c_op *op, handle_t *handle, struct inode *inode, u32
 	lock_buffer(bh);
 	err = e4c_group_verify(op, g, e4c_tag_block(bh));
 	unlock_buffer(bh);
-	if (err)
+	if (err == -EBADMSG)
 		return e4c_report_group(inode, g, "the group seal does not verify");
-	return 0;
+	return err;
 }
 
 /*
@@ -402,8 +452,13 @@ int e4c_groups_prepare(handle_t *handle, struct inode *inode, ext4_lblk_t lblk, 
 	}
 	mutex_unlock(&info->group_lock);
 	e4c_op_free(op);
-	if (g == first)
-		return ret < 0 ? ret : -ENOSPC;
+	if (g == first) {
+		ret = ret < 0 ? ret : -ENOSPC;
+		/* Writeback gives the pages up then, and fsync must hear of it. */
+		if (ret != -ENOSPC && ret != -ENOMEM)
+			mapping_set_error(inode->i_mapping, ret);
+		return ret;
+	}
 	if (g <= last)
 		*len = e4c_group_first_page(g) - lblk;
 	return 0;
@@ -411,9 +466,10 @@ int e4c_groups_prepare(handle_t *handle, struct inode *inode, ext4_lblk_t lblk, 
 
 /*
  * Take @g, the last group, out of the chain and free its block. Its slots are
- * all absent. Needs two credits and those of freeing an extent.
+ * all absent. The groups above @keep go next, so that one of them need not be
+ * authentic any more. Needs two credits and those of freeing an extent.
  */
-int e4c_group_drop(struct e4c_op *op, handle_t *handle, struct inode *inode, u32 g)
+int e4c_group_drop(struct e4c_op *op, handle_t *handle, struct inode *inode, u32 g, s64 keep)
 {
 	struct e4c_info *info = e4c_info(inode);
 	ext4_lblk_t lblk = E4C_TAG_LBLK + g;
@@ -431,6 +487,8 @@ int e4c_group_drop(struct e4c_op *op, handle_t *handle, struct inode *inode, u32
 		      e4c_group_open(op, handle, inode, pred, bh);
 		if (!ret)
 			ret = group_set_next(op, handle, inode, pred, bh, 0);
+		else if (pred > keep && !is_handle_aborted(handle))
+			ret = 0;
 		if (!IS_ERR_OR_NULL(bh))
 			brelse(bh);
 	}

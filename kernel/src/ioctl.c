@@ -18,16 +18,18 @@ static int slots_copy(struct inode *inode, u32 first, u32 count, struct e4c_slot
 		u32 g = e4c_page_group(first), slot = e4c_page_slot(first);
 		u32 n = min(count, E4C_GROUP_SLOTS - slot);
 
+		/* A group comes into existence in steps. */
+		mutex_lock(&e4c_info(inode)->group_lock);
 		bh = e4c_group_get(inode, g);
-		if (IS_ERR(bh)) {
+		if (IS_ERR(bh))
 			err = PTR_ERR(bh);
-			break;
-		}
-		if (bh)
+		else if (bh)
 			err = e4c_group_copy(op, inode, g, bh, block);
 		else
 			memset(block, 0, sizeof(*block));
-		brelse(bh);
+		mutex_unlock(&e4c_info(inode)->group_lock);
+		if (!IS_ERR_OR_NULL(bh))
+			brelse(bh);
 		if (!err && copy_to_user(to, &block->slot[slot], n * sizeof(*to)))
 			err = -EFAULT;
 		first += n;
@@ -67,6 +69,10 @@ long e4c_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 	switch (cmd) {
 	case E4C_IOC_GET_TAGS:
 		return get_tags(filp, (void __user *)arg);
+	case E4C_IOC_SET_PER_USER:
+		return e4c_per_user_set(filp, (void __user *)arg);
+	case E4C_IOC_GET_PER_USER:
+		return e4c_per_user_get(filp, (void __user *)arg);
 	default:
 		return -ENOTTY;
 	}

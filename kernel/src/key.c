@@ -39,16 +39,14 @@ static int hmac2(struct crypto_shash *tfm, const u8 *key, unsigned int key_len,
 	return err;
 }
 
-/* RFC 5869 with SHA-512, no salt, one block of output cut to the key size. */
-static int derive_key(const u8 seed[E4C_KEY_SEED_SIZE], const struct e4c_context *ctx,
-		      u8 key[E4C_KEY_SIZE])
+/*
+ * RFC 5869 with SHA-512, no salt, one block of output cut to @out_len (<= 64).
+ * HKDF-Expand appends the block counter 1 to @info.
+ */
+static int hkdf(const u8 *ikm, unsigned int ikm_len, const void *info, unsigned int info_len,
+		u8 *out, unsigned int out_len)
 {
 	static const u8 no_salt[64];
-	/* info, then the block counter 1 that HKDF-Expand appends */
-	struct {
-		u8 label[sizeof(E4C_KEY_INFO) - 1];
-		struct e4c_context ctx;
-	} __packed info;
 	static const u8 one = 1;
 	struct crypto_shash *tfm;
 	u8 prk[64], okm[64];
@@ -57,17 +55,35 @@ static int derive_key(const u8 seed[E4C_KEY_SEED_SIZE], const struct e4c_context
 	tfm = crypto_alloc_shash("hmac(sha512)", 0, 0);
 	if (IS_ERR(tfm))
 		return PTR_ERR(tfm);
-	memcpy(info.label, E4C_KEY_INFO, sizeof(info.label));
-	info.ctx = *ctx;
-	err = hmac2(tfm, no_salt, sizeof(no_salt), seed, E4C_KEY_SEED_SIZE, NULL, 0, prk);
+	err = hmac2(tfm, no_salt, sizeof(no_salt), ikm, ikm_len, NULL, 0, prk);
 	if (!err)
-		err = hmac2(tfm, prk, sizeof(prk), &info, sizeof(info), &one, 1, okm);
+		err = hmac2(tfm, prk, sizeof(prk), info, info_len, &one, 1, okm);
 	if (!err)
-		memcpy(key, okm, E4C_KEY_SIZE);
+		memcpy(out, okm, out_len);
 	memzero_explicit(prk, sizeof(prk));
 	memzero_explicit(okm, sizeof(okm));
 	crypto_free_shash(tfm);
 	return err;
+}
+
+static int derive_key(const u8 seed[E4C_KEY_SEED_SIZE], const struct e4c_context *ctx,
+		      u8 key[E4C_KEY_SIZE])
+{
+	struct {
+		u8 label[sizeof(E4C_KEY_INFO) - 1];
+		struct e4c_context ctx;
+	} __packed info = { .ctx = *ctx };
+
+	memcpy(info.label, E4C_KEY_INFO, sizeof(info.label));
+	return hkdf(seed, E4C_KEY_SEED_SIZE, &info, sizeof(info), key, E4C_KEY_SIZE);
+}
+
+/* The identifier that fscrypt gives to a master key: fs/crypto/hkdf.c. 0 or -errno. */
+int e4c_key_identifier(const u8 *key, unsigned int len, u8 identifier[16])
+{
+	static const u8 info[] = "fscrypt\0\1";	/* without the last zero */
+
+	return hkdf(key, len, info, sizeof(info) - 1, identifier, 16);
 }
 
 /*
@@ -144,6 +160,8 @@ static struct e4c_info *info_alloc(struct inode *inode)
 	spin_lock_init(&info->nonce_lock);
 	info->nonce_counter = U32_MAX;	/* the first draw takes a prefix */
 	mutex_init(&info->group_lock);
+	/* An earlier life of the inode may have overwritten, but not later. */
+	info->overwrite = READ_ONCE(info->sb_state->overwrite);
 	return info;
 }
 
@@ -156,10 +174,26 @@ static void info_free(struct e4c_info *info)
 }
 
 /*
+ * The disk decides how ext4 stores a file, and only blocks in extents can have
+ * tags: contents in block maps or in the inode would be read unauthenticated.
+ */
+static bool layout_ok(struct inode *inode)
+{
+	return ext4_test_inode_flag(inode, EXT4_INODE_EXTENTS) &&
+	       !ext4_test_inode_flag(inode, EXT4_INODE_INLINE_DATA) &&
+	       !ext4_test_inode_flag(inode, EXT4_INODE_EA_INODE) &&
+	       !ext4_test_inode_flag(inode, EXT4_INODE_VERITY) &&
+	       !ext4_test_inode_flag(inode, EXT4_INODE_DAX) &&
+	       !ext4_has_inline_data(inode) &&
+	       !ext4_test_inode_state(inode, EXT4_STATE_MAY_INLINE_DATA);
+}
+
+/*
  * Make the page key of @inode ready: hook in open and in a size change by path.
+ * Every keyed access to contents comes through here first.
  * Does nothing for inodes that are not ours. 0; -ENOKEY: the directory is
- * locked; -EINVAL: the context on disk is not acceptable; -ENOMEM; -ENOENT: the
- * kernel lacks the AEAD.
+ * locked; -EINVAL: the context on disk is not acceptable; -EIO: the contents are
+ * not stored in extents (reported); -ENOMEM; -ENOENT: the kernel lacks the AEAD.
  */
 int e4c_info_load(struct inode *inode)
 {
@@ -169,6 +203,8 @@ int e4c_info_load(struct inode *inode)
 		return 0;
 	if (!fscrypt_has_encryption_key(inode))
 		return -ENOKEY;
+	if (!layout_ok(inode))
+		return e4c_report_page(inode, 0, "the contents are not stored in extents");
 	info = info_alloc(inode);
 	if (IS_ERR(info))
 		return PTR_ERR(info);
@@ -178,11 +214,9 @@ int e4c_info_load(struct inode *inode)
 }
 
 /* Hook in inode allocation. */
-void e4c_inode_init(struct super_block *sb, struct ext4_inode_info *ei)
+void e4c_inode_init(struct ext4_inode_info *ei)
 {
-	ei->i_e4c = (struct e4c_inode_state){
-		.overwrite = READ_ONCE(EXT4_SB(sb)->s_e4c.overwrite),
-	};
+	ei->i_e4c = (struct e4c_inode_state){};
 }
 
 /* Hook in inode eviction. */

@@ -13,6 +13,9 @@
 #include <linux/buffer_head.h>
 #include <linux/writeback.h>
 
+/* A handle with this many credits can spare the two of e4c_folio_zeroed(). */
+#define ZERO_SPARE 16
+
 /*
  * The buffer with the newest ciphertext of block @pblk if the journal still has
  * it, else NULL: then the disk has it. A cached buffer that the journal does
@@ -31,13 +34,15 @@ struct buffer_head *e4c_log_copy(struct super_block *sb, ext4_fsblk_t pblk)
 }
 
 /*
- * May data blocks of @inode be in the log? While the log reaches back to the
- * last overwrite of the inode, or for one that was read from disk since, to the
- * last overwrite in the file system before that.
+ * May data blocks of @inode be in the log? While the log reaches back to its
+ * last overwrite, or to the last in the file system before its key was set up
+ * this time, or, without a key, to the last in the file system.
  */
 bool e4c_data_in_log(struct inode *inode)
 {
-	u64 last = READ_ONCE(EXT4_I(inode)->i_e4c.overwrite);
+	struct e4c_info *info = e4c_info(inode);
+	u64 last = info ? READ_ONCE(info->overwrite) :
+		   READ_ONCE(EXT4_SB(inode->i_sb)->s_e4c.overwrite);
 
 	/* Bit 32 says that there was one; any tid may be the first. */
 	return last && tid_geq((tid_t)last, READ_ONCE(EXT4_JOURNAL(inode)->j_tail_sequence));
@@ -47,7 +52,7 @@ static void overwrite_note(handle_t *handle, struct inode *inode)
 {
 	u64 last = BIT_ULL(32) | handle->h_transaction->t_tid;
 
-	WRITE_ONCE(EXT4_I(inode)->i_e4c.overwrite, last);
+	WRITE_ONCE(e4c_info(inode)->overwrite, last);
 	WRITE_ONCE(EXT4_SB(inode->i_sb)->s_e4c.overwrite, last);
 	ext4_update_inode_fsync_trans(handle, inode, 1);
 }
@@ -171,10 +176,19 @@ written:
 }
 
 /*
+ * Hook where handles are started that may zero a part of a page: two blocks for
+ * e4c_folio_zeroed(), and enough that it can tell they are there.
+ */
+int e4c_zero_credits(struct inode *inode)
+{
+	return e4c_inode(inode) ? ZERO_SPARE : 0;
+}
+
+/*
  * Hook after a part of @folio (locked) was zeroed and made dirty, by truncation,
  * growth or punching within @handle: write it in that same transaction, or a
- * crash could leave the new size with the old bytes. Without room for it in the
- * transaction, and for blocks that are not written yet, writeback does it.
+ * crash could leave the new size with the old bytes. For blocks that are not
+ * written yet, writeback does it, and where the handle has no room left.
  */
 int e4c_folio_zeroed(handle_t *handle, struct inode *inode, struct folio *folio)
 {
@@ -187,9 +201,11 @@ int e4c_folio_zeroed(handle_t *handle, struct inode *inode, struct folio *folio)
 	err = ext4_map_blocks(NULL, inode, &map, 0);
 	if (err <= 0 || !(map.m_flags & EXT4_MAP_MAPPED))
 		return min(err, 0);
-	err = ext4_journal_extend(handle, 2, 0);
-	if (err)
-		return min(err, 0);
+	if (jbd2_handle_buffer_credits(handle) < ZERO_SPARE) {
+		err = ext4_journal_extend(handle, 2, 0);
+		if (err)
+			return min(err, 0);
+	}
 	folio_wait_writeback(folio);
 	return e4c_folio_journal(inode, folio, NULL);
 }

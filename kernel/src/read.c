@@ -25,11 +25,14 @@ struct read_ctx {
 static int slot_open(struct e4c_op *op, struct inode *inode, u32 page,
 		     const struct e4c_slot *slot, const void *cipher, void *plain)
 {
+	int err;
+
 	if (le32_to_cpu(slot->info) != E4C_STATE_VALID)
 		return e4c_report_page(inode, page, "a written block without a valid slot");
-	if (e4c_page_open(op, page, cipher, plain, slot))
+	err = e4c_page_open(op, page, cipher, plain, slot);
+	if (err == -EBADMSG)
 		return e4c_report_page(inode, page, "the contents do not match the tag");
-	return 0;
+	return err;
 }
 
 /*
@@ -169,7 +172,7 @@ static int folio_fill(struct inode *inode, struct folio *folio, struct ext4_map_
 	if (map->m_flags & EXT4_MAP_MAPPED) {
 		err = page_read(op, inode, folio, map->m_pblk);
 	} else {
-		err = e4c_page_check_absent(op, inode, folio->index);
+		err = e4c_pages_check_absent(op, inode, folio->index, folio->index + 1);
 		folio_zero_segment(folio, 0, folio_size(folio));
 	}
 	e4c_op_free(op);
@@ -196,6 +199,58 @@ int e4c_block_read(struct inode *inode, struct folio *folio, struct buffer_head 
 	if (!err)
 		set_buffer_uptodate(bh);
 	return err;
+}
+
+/*
+ * Hook before a write to a part of a page whose block ext4 does not know yet:
+ * if it is a hole, that must be authentic, since the rest of the page becomes
+ * zeros. 0 or -errno.
+ */
+int e4c_hole_check(struct inode *inode, struct folio *folio)
+{
+	struct ext4_map_blocks map = { .m_lblk = folio->index, .m_len = 1 };
+	struct e4c_op *op;
+	int err;
+
+	if (!e4c_inode(inode) || folio_test_uptodate(folio) ||
+	    folio_pos(folio) >= i_size_read(inode))
+		return 0;
+	if (!e4c_info(inode))
+		return -ENOKEY;
+	err = ext4_map_blocks(NULL, inode, &map, 0);
+	if (err < 0)
+		return err;
+	if (map.m_flags & EXT4_MAP_MAPPED)
+		return 0;
+	op = e4c_op_alloc(e4c_info(inode));
+	err = e4c_pages_check_absent(op, inode, folio->index, folio->index + 1);
+	e4c_op_free(op);
+	return err;
+}
+
+/*
+ * Hook in SEEK_DATA, under i_rwsem: pages from @offset to @data, where data
+ * begins again (-ENXIO: not before the end), are holes according to the
+ * extents. Programs that copy files do not read them, so this must be authentic,
+ * too. Returns @data or -errno.
+ */
+loff_t e4c_seek_check(struct inode *inode, loff_t offset, loff_t data)
+{
+	loff_t end = data == -ENXIO ? i_size_read(inode) : data;
+	u32 first, last;
+	struct e4c_op *op;
+	int err;
+
+	if (!e4c_inode(inode) || end < 0 || offset < 0 || offset >= end)
+		return data;
+	if (!e4c_info(inode))
+		return -ENOKEY;
+	first = offset >> PAGE_SHIFT;
+	last = DIV_ROUND_UP_ULL(end, PAGE_SIZE);
+	op = e4c_op_alloc(e4c_info(inode));
+	err = e4c_pages_check_absent(op, inode, first, last);
+	e4c_op_free(op);
+	return err ? err : data;
 }
 
 /*

@@ -18,8 +18,11 @@
  */
 static int piece_credits(struct inode *inode)
 {
-	return ext4_chunk_trans_blocks(inode, 1) + 7 + 2 + EXT4_MAX_EXTENT_DEPTH + 1 +
-	       EXT4_MAXQUOTAS_TRANS_BLOCKS(inode->i_sb) + 3;
+	/* ext4_ext_rm_leaf() counts the groups of the whole extent. */
+	int groups = 1 + EXT_INIT_MAX_LEN / EXT4_BLOCKS_PER_GROUP(inode->i_sb);
+
+	return ext4_chunk_trans_blocks(inode, 1) + 7 + 2 * groups + EXT4_MAX_EXTENT_DEPTH + 1 +
+	       EXT4_MAXQUOTAS_TRANS_BLOCKS(inode->i_sb) + 3 + e4c_zero_credits(inode);
 }
 
 static int piece_revokes(struct inode *inode)
@@ -37,11 +40,15 @@ static int piece_begin(handle_t *handle, struct inode *inode)
 	return err < 0 ? err : 0;
 }
 
-/* Remove pages @first .. @last, a part of one extent within one group. */
+/*
+ * Remove pages @first .. @last, a part of one extent within one group. The
+ * groups above @keep go next, so that one of them need not be authentic.
+ */
 static int piece_remove(struct e4c_op *op, handle_t *handle, struct inode *inode, u32 first,
-			u32 last, bool written)
+			u32 last, bool written, s64 keep)
 {
 	u32 g = e4c_page_group(last), count = last - first + 1;
+	tid_t tid = handle->h_transaction->t_tid;
 	struct buffer_head *bh = NULL;
 	int err = 0;
 
@@ -52,6 +59,11 @@ static int piece_remove(struct e4c_op *op, handle_t *handle, struct inode *inode
 		/* Without its group the block was unreadable, but it can go. */
 		if (bh)
 			err = e4c_group_open(op, handle, inode, g, bh);
+		if (err && g > keep && !is_handle_aborted(handle)) {
+			brelse(bh);
+			bh = NULL;
+			err = 0;
+		}
 		if (err)
 			goto out;
 	}
@@ -61,6 +73,11 @@ static int piece_remove(struct e4c_op *op, handle_t *handle, struct inode *inode
 	if (!err)
 		ext4_es_insert_extent(inode, first, count, ~0, EXTENT_STATUS_HOLE, 0);
 	up_write(&EXT4_I(inode)->i_data_sem);
+	if (WARN_ON_ONCE(tid != handle->h_transaction->t_tid)) {
+		/* The credits were wrong: extent and slots would part. */
+		err = -EIO;
+		jbd2_journal_abort(EXT4_JOURNAL(inode), err);
+	}
 	if (!err && bh) {
 		lock_buffer(bh);
 		e4c_slots_clear(bh, first, count);
@@ -130,7 +147,7 @@ static int range_remove(handle_t *handle, struct inode *inode, u32 first, u32 en
 		if (ret <= 0)
 			break;
 		ret = piece_remove(op, handle, inode, piece.first, piece.first + piece.len - 1,
-				   piece.written);
+				   piece.written, E4C_GROUPS);
 		if (ret)
 			break;
 		edge = piece.first;
@@ -221,14 +238,14 @@ static int truncate_step(struct e4c_op *op, handle_t *handle, struct inode *inod
 		u32 g = top.first - E4C_TAG_LBLK;
 
 		if (g > keep && (!more || g > e4c_page_group(piece.first))) {
-			ret = e4c_group_drop(op, handle, inode, g);
+			ret = e4c_group_drop(op, handle, inode, g, keep);
 			return ret ? ret : 1;
 		}
 	}
 	if (!more)
 		return 0;
 	ret = piece_remove(op, handle, inode, piece.first, piece.first + piece.len - 1,
-			   piece.written);
+			   piece.written, keep);
 	if (!ret)
 		ret = disksize_set(handle, inode,
 				   clamp_t(loff_t, (loff_t)piece.first << PAGE_SHIFT,
@@ -263,10 +280,18 @@ int e4c_truncate(handle_t *handle, struct inode *inode)
 			ret = truncate_step(op, handle, inode, first);
 	} while (ret > 0);
 	e4c_op_free(op);
-	if (ret)
-		return ret;
 	forget_delayed(inode, first, E4C_MAX_PAGES);
 	forget_delayed(inode, E4C_TAG_LBLK + groups, E4C_TAG_LBLK_END);
+	/* The rest of the last page becomes zero together with the final size. */
+	if (!ret && (inode->i_size & (PAGE_SIZE - 1)))
+		ret = ext4_zero_partial_blocks(handle, inode, inode->i_size,
+					       PAGE_SIZE - (inode->i_size & (PAGE_SIZE - 1)));
+	if (ret) {
+		/* What could not be removed stays part of the file. */
+		if (EXT4_I(inode)->i_disksize > inode->i_size)
+			i_size_write(inode, EXT4_I(inode)->i_disksize);
+		return ret;
+	}
 	ret = disksize_set(handle, inode, inode->i_size);
 	if (ret)
 		return ret;

@@ -8,6 +8,7 @@
 #include "e4c.h"
 #include <linux/bio.h>
 #include <linux/buffer_head.h>
+#include <linux/writeback.h>
 
 /*
  * Hangs on the private field of a bounce page, so that completion needs no
@@ -17,6 +18,7 @@ struct e4c_bounce {
 	struct folio *folio;		/* the page cache page */
 	struct buffer_head *tag_bh;	/* its group, read and pinned */
 	u32 page;
+	bool failed;			/* its slot or group was not as it should be */
 	struct e4c_slot slot;
 };
 
@@ -51,19 +53,24 @@ void e4c_bounce_free(struct folio *bounce)
 }
 
 /*
- * A page for the ciphertext. Never fails, since writeback must not. Before it
- * waits for memory the bio in preparation is submitted, because the pages that
- * its completion frees may be the ones that are waited for.
+ * A page for the ciphertext. An io_end frees its bounce pages only when it
+ * completes as a whole, so waiting for memory with some of them in hand could
+ * wait for ourselves: only the first page of an io_end waits, and that never
+ * fails. Without memory for a later one the extent ends there. NULL: no memory.
  */
 static struct folio *bounce_alloc(struct ext4_io_submit *io)
 {
-	struct folio *folio = folio_alloc(GFP_NOWAIT | __GFP_NOWARN, 0);
+	bool first = !io->io_bio && !io->io_end->bio && refcount_read(&io->io_end->count) == 1;
+	gfp_t gfp = first ? GFP_NOFS | __GFP_NOFAIL : GFP_NOWAIT | __GFP_NOWARN;
+	struct folio *folio = folio_alloc(gfp, 0);
 
-	if (!folio) {
-		ext4_io_submit(io);
-		folio = folio_alloc(GFP_NOFS | __GFP_NOFAIL, 0);
+	if (!folio)
+		return NULL;
+	folio->private = kzalloc(sizeof(struct e4c_bounce), gfp);
+	if (!folio->private) {
+		folio_put(folio);
+		return NULL;
 	}
-	folio->private = kzalloc(sizeof(struct e4c_bounce), GFP_NOFS | __GFP_NOFAIL);
 	folio_set_checked(folio);
 	return folio;
 }
@@ -86,6 +93,8 @@ struct folio *e4c_folio_bounce(struct ext4_io_submit *io, struct folio *folio)
 	if (WARN_ON_ONCE(!info || !(io->io_end->flag & EXT4_IO_END_UNWRITTEN)))
 		return ERR_PTR(-EIO);
 	bounce = bounce_alloc(io);
+	if (!bounce)
+		return ERR_PTR(-ENOMEM);
 	b = bounce_of(bounce);
 	b->folio = folio;
 	b->page = folio->index;
@@ -109,16 +118,22 @@ err_free:
 }
 
 /*
- * Hook where a page could not be submitted: give it up as after a write error.
- * The block stays unwritten; fsync reports the error. Returns 0, so that
- * writeback of the other pages goes on.
+ * Hook where a page could not be submitted; its block stays unwritten. Without
+ * memory the page stays dirty, and -ENOMEM ends this round. Otherwise it is
+ * given up as after a write error, which fsync reports, and 0 lets writeback of
+ * the other pages go on.
  */
-int e4c_folio_fail(struct folio *folio, int err)
+int e4c_folio_fail(struct ext4_io_submit *io, struct folio *folio, int err)
 {
 	struct buffer_head *bh = folio_buffers(folio);
 
 	clear_buffer_async_write(bh);
 	set_buffer_unwritten(bh);
+	if (err == -ENOMEM) {
+		set_buffer_dirty(bh);
+		folio_redirty_for_writepage(io->io_wbc, folio);
+		return err;
+	}
 	set_buffer_write_io_error(bh);
 	mapping_set_error(folio->mapping, err);
 	folio_start_writeback(folio);
@@ -200,19 +215,31 @@ static int each_group(ext4_io_end_t *io_end, handle_t *handle, struct e4c_op *op
 	}
 }
 
-/* May fail, changes nothing: the pages' slots must be absent so far. */
+/*
+ * Check a group and the slots of its pages, which must be absent so far. What
+ * is not as it should be is marked and costs only the pages it concerns.
+ */
 static int group_check(ext4_io_end_t *io_end, handle_t *handle, struct e4c_op *op, u32 g,
 		       struct buffer_head *bh)
 {
+	struct inode *inode = io_end->inode;
 	struct e4c_bounce *b;
 	struct walk w;
-	int err = e4c_group_open(op, handle, io_end->inode, g, bh);
+	int group_err = e4c_group_open(op, handle, inode, g, bh), err;
 
 	walk_start(&w, io_end);
-	while (!err && (b = walk_next(&w)))
-		if (e4c_page_group(b->page) == g)
-			err = e4c_slots_expect(io_end->inode, g, bh, b->page, 1, E4C_STATE_ABSENT);
-	return err;
+	while ((b = walk_next(&w))) {
+		if (e4c_page_group(b->page) != g)
+			continue;
+		err = group_err;
+		if (!err)
+			err = e4c_slots_expect(inode, g, bh, b->page, 1, E4C_STATE_ABSENT);
+		if (err) {
+			b->failed = true;
+			mapping_set_error(inode->i_mapping, err);
+		}
+	}
+	return is_handle_aborted(handle) ? -EROFS : 0;
 }
 
 static int group_fill(ext4_io_end_t *io_end, handle_t *handle, struct e4c_op *op, u32 g,
@@ -220,37 +247,51 @@ static int group_fill(ext4_io_end_t *io_end, handle_t *handle, struct e4c_op *op
 {
 	struct e4c_bounce *b;
 	struct walk w;
+	bool any = false;
 
+	walk_start(&w, io_end);
+	while ((b = walk_next(&w)))
+		any |= !b->failed && e4c_page_group(b->page) == g;
+	if (!any)
+		return 0;
 	lock_buffer(bh);
 	walk_start(&w, io_end);
 	while ((b = walk_next(&w)))
-		if (e4c_page_group(b->page) == g)
+		if (!b->failed && e4c_page_group(b->page) == g)
 			e4c_slot_set(bh, b->page, &b->slot);
 	return e4c_group_close(op, handle, io_end->inode, g, bh);
 }
 
+static int run_convert(handle_t *handle, struct inode *inode, u32 first, u32 count)
+{
+	return ext4_convert_unwritten_extents(handle, inode, (loff_t)first << PAGE_SHIFT,
+					      (ssize_t)count << PAGE_SHIFT);
+}
+
 /*
- * Convert the extents of the pages that are on the bios. They are those of
- * io_end->list_vec, except when submission broke off half-way: then what was
- * not submitted must stay unwritten.
+ * Convert the extents of the pages that are on the bios and not marked. They
+ * are those of io_end->list_vec, except when submission broke off half-way or
+ * something was not authentic: then the rest must stay unwritten.
  */
 static int extents_convert(ext4_io_end_t *io_end, handle_t *handle)
 {
+	struct inode *inode = io_end->inode;
 	struct ext4_io_end_vec *vec;
 	struct e4c_bounce *b;
 	struct walk w;
-	loff_t expected = 0, submitted = 0;
+	loff_t expected = 0, good = 0;
+	u32 first = 0, count = 0;
 	int err = 0;
 
 	list_for_each_entry(vec, &io_end->list_vec, list)
 		expected += vec->size;
 	walk_start(&w, io_end);
-	while (walk_next(&w))
-		submitted += PAGE_SIZE;
+	while ((b = walk_next(&w)))
+		good += b->failed ? 0 : PAGE_SIZE;
 
-	if (submitted == expected) {
+	if (good == expected) {
 		list_for_each_entry(vec, &io_end->list_vec, list) {
-			err = ext4_convert_unwritten_extents(handle, io_end->inode, vec->offset,
+			err = ext4_convert_unwritten_extents(handle, inode, vec->offset,
 							     vec->size);
 			if (err)
 				break;
@@ -258,31 +299,64 @@ static int extents_convert(ext4_io_end_t *io_end, handle_t *handle)
 		return err;
 	}
 	walk_start(&w, io_end);
-	while (!err && (b = walk_next(&w)))
-		err = ext4_convert_unwritten_extents(handle, io_end->inode,
-						     (loff_t)b->page << PAGE_SHIFT, PAGE_SIZE);
+	while (!err && (b = walk_next(&w))) {
+		if (b->failed)
+			continue;
+		if (count && b->page == first + count) {
+			count++;
+			continue;
+		}
+		if (count)
+			err = run_convert(handle, inode, first, count);
+		first = b->page;
+		count = 1;
+	}
+	if (!err && count)
+		err = run_convert(handle, inode, first, count);
 	return err;
 }
 
 /*
+ * The conversion broke off: mark the pages that are still unwritten, so that
+ * the others get their slots.
+ */
+static void mark_unconverted(ext4_io_end_t *io_end)
+{
+	struct e4c_bounce *b;
+	struct walk w;
+
+	walk_start(&w, io_end);
+	while ((b = walk_next(&w))) {
+		struct ext4_map_blocks map = { .m_lblk = b->page, .m_len = 1 };
+
+		if (ext4_map_blocks(NULL, io_end->inode, &map, 0) < 0 ||
+		    !(map.m_flags & EXT4_MAP_MAPPED))
+			b->failed = true;
+	}
+}
+
+/*
  * Hook in the completion of an io_end, in its reserved handle: check all
- * groups, which may fail; convert the extents, which may fail; then set the
- * slots, which may not.
+ * groups, and leave out what fails; convert the extents, which may fail; then
+ * set the slots, which may not.
  */
 int e4c_io_end_convert(handle_t *handle, ext4_io_end_t *io_end)
 {
 	struct inode *inode = io_end->inode;
 	struct e4c_op *op;
-	int err;
+	int err, err2;
 
 	if (WARN_ON_ONCE(!handle || !e4c_info(inode)))
 		return -EIO;
 	op = e4c_op_alloc(e4c_info(inode));
 	err = each_group(io_end, handle, op, group_check);
-	if (!err)
+	if (!err) {
 		err = extents_convert(io_end, handle);
-	if (!err)
-		err = each_group(io_end, handle, op, group_fill);
+		if (err)
+			mark_unconverted(io_end);
+		err2 = each_group(io_end, handle, op, group_fill);
+		err = err ? err : err2;
+	}
 	e4c_op_free(op);
 	if (err)
 		mapping_set_error(inode->i_mapping, err);
