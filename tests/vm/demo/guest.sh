@@ -30,7 +30,6 @@ step_1_fresh_disk() {
 	check "mount -t $FSTYPE" mount -t "$FSTYPE" /dev/vda /mnt
 	must mkdir /mnt/alice /mnt/bob
 	must chown alice:alice /mnt/alice && must chown bob:bob /mnt/bob
-	e2fsck -V 2>&1 | head -n 1 | sed 's/^/info /' >&3
 }
 
 step_2_key_service() {

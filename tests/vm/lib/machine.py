@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One QEMU process: started, listened to, and always ended by its own pid."""
 
+import json
 import os
 import selectors
 import subprocess
@@ -13,22 +14,29 @@ POLL_SECONDS = 0.25
 COMMAND_LINE = "console=ttyS0 quiet panic=-1 oops=panic nosoftlockup rcupdate.rcu_cpu_stall_suppress=1 loglevel=5 random.trust_cpu=on tsc=reliable"
 
 
+def _recorded(disk: Path, record: Path) -> dict:
+    """A block device of QEMU that writes DISK and logs to RECORD. No flush reaches the host: power failure is simulated from the log."""
+    files = {name: {"driver": "file", "filename": str(path), "cache": {"no-flush": True}} for name, path in (("file", disk), ("log", record))}
+    return {"driver": "blklogwrites", "node-name": "disk0", "log-sector-size": 512, **files}
+
+
 class Machine:
     """A guest with a console (kept in a file) and a two-way line for results.
 
     disks, read_only: raw image files, which become /dev/vda, /dev/vdb, ... in order.
+    record: every write to the first disk goes there too, with flushes, in the format of dm-log-writes.
     accel: "kvm" or "tcg". Emulation runs both processors in one thread: with a thread for each, QEMU 7.2 now and then executes a
     breakpoint that the kernel has just patched away in its own code, an oops that is nobody's fault (seen in sched_clock_cpu).
     """
 
-    def __init__(self, *, image: Path, initramfs: Path, scratch: Path, accel: str, memory_mib: int = 1024,
-                 disks: tuple[Path, ...] = (), read_only: tuple[Path, ...] = (), append: str = ""):
+    def __init__(self, *, image: Path, initramfs: Path, scratch: Path, accel: str, memory_mib: int = 1024, cpu: str = "",
+                 disks: tuple[Path, ...] = (), read_only: tuple[Path, ...] = (), append: str = "", record: Path | None = None):
         self.console = scratch / "console.log"
         self.errors = scratch / "qemu.err"
         self.console.touch()
         # setpriv: should this process be killed, its QEMU dies too.
         command = ["setpriv", "--pdeathsig", "KILL", "--", "qemu-system-x86_64", "-machine", "q35", "-accel", accel + (",thread=single" if accel == "tcg" else ""),
-                   "-cpu", "max" if accel == "tcg" else "host", "-smp", "2", "-m", str(memory_mib), "-nodefaults", "-no-user-config",
+                   "-cpu", ("max" if accel == "tcg" else "host") + cpu, "-smp", "2", "-m", str(memory_mib), "-nodefaults", "-no-user-config",
                    "-display", "none", "-no-reboot", "-kernel", str(image), "-initrd", str(initramfs),
                    "-append", f"{COMMAND_LINE} {append}",
                    "-chardev", f"file,id=console,path={self.console}", "-serial", "chardev:console",
@@ -37,8 +45,10 @@ class Machine:
                    "-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng"]
         for number, disk in enumerate(disks + read_only):
             mode = "cache=unsafe,discard=unmap" if number < len(disks) else "readonly=on"
-            command += ["-drive", f"file={disk},if=none,id=disk{number},format=raw,{mode}",
-                        "-device", f"virtio-blk-pci,drive=disk{number},serial=disk{number}"]
+            drive = ["-drive", f"file={disk},if=none,id=disk{number},format=raw,{mode}"]
+            if record and number == 0:
+                drive = ["-blockdev", json.dumps(_recorded(disk, record))]
+            command += drive + ["-device", f"virtio-blk-pci,drive=disk{number},serial=disk{number}"]
         with open(self.errors, "wb") as errors:
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
                                              start_new_session=True)

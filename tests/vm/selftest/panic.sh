@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # A panic after the token fails the run.
-# vm: seconds=60
+# vm: seconds=200
 . /e4c/functions.sh
 ok "something"
 report "token $TOKEN"

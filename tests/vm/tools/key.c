@@ -6,6 +6,8 @@
  *   e4c-key remove MOUNT IDENTIFIER
  *   e4c-key set DIR IDENTIFIER [CONTENTS NAMES FLAGS]   sets a version 2 policy; fscrypt's mode numbers, 1 4 3 if not given
  *   e4c-key get PATH               prints the policy's identifier
+ *   e4c-key per-user DIR on|off    makes DIR a per-user directory, or an ordinary one again
+ *   e4c-key default NUMBER         makes test key NUMBER the caller's EXT4_DEFAULT_KEY, in his user keyring
  *
  * Says which call failed with the errno's name, e.g. "FS_IOC_SET_ENCRYPTION_POLICY: EINVAL", and exits with 1.
  */
@@ -13,11 +15,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fscrypt.h>
+#include <linux/keyctl.h>
+#include <linux/types.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+#include "../../../include/ext4crypt/uapi.h"
 
 enum { KEY_BYTES = 64 };
 
@@ -97,8 +104,28 @@ static int get(int fd)
 	return 0;
 }
 
+static int per_user(int fd, int on)
+{
+	__u32 value = (__u32)on;
+
+	return ioctl(fd, E4C_IOC_SET_PER_USER, &value) ? failed("E4C_IOC_SET_PER_USER") : 0;
+}
+
+static int default_key(int number)
+{
+	unsigned char key[KEY_BYTES];
+
+	memset(key, number, sizeof(key));
+	if (syscall(SYS_add_key, "logon", "ext4crypt:EXT4_DEFAULT_KEY", key, sizeof(key), KEY_SPEC_USER_KEYRING) < 0)
+		return failed("add_key");
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
+	if (argc == 3 && !strcmp(argv[1], "default"))
+		return default_key(atoi(argv[2]));
+
 	const char *verb = argc > 2 ? argv[1] : "";
 	__u8 identifier[FSCRYPT_KEY_IDENTIFIER_SIZE];
 	const int fd = argc > 2 ? open(argv[2], O_RDONLY | O_CLOEXEC) : -1;
@@ -107,6 +134,8 @@ int main(int argc, char **argv)
 		return failed("open");
 	if (!strcmp(verb, "add") && argc == 4)
 		return add(fd, atoi(argv[3]));
+	if (!strcmp(verb, "per-user") && argc == 4)
+		return per_user(fd, !strcmp(argv[3], "on"));
 	if (!strcmp(verb, "get") && argc == 3)
 		return get(fd);
 	if (argc > 3 && parse_identifier(argv[3], identifier) == 0) {
