@@ -70,12 +70,7 @@ struct Scanner::Group {
 
 Scanner::Scanner(const Image& image, const Layout& layout, PageOpener* opener, PageSink* sink,
                  FindingList& findings)
-    : image_(image),
-      layout_(layout),
-      opener_(opener),
-      sink_(sink),
-      findings_(findings),
-      ciphertext_(size_t{E4C_GROUP_SLOTS} * kBlockSize) {}
+    : image_(image), layout_(layout), opener_(opener), sink_(sink), findings_(findings) {}
 
 void Scanner::ScanFile() {
   findings_.AddAll(layout_.findings);
@@ -206,6 +201,8 @@ void Scanner::CheckSlots(const Group& group, bool sealed) {
 void Scanner::CheckPages(const Group& group, uint64_t first, uint64_t end, const Extent& extent,
                          bool sealed) {
   const size_t bytes = static_cast<size_t>(end - first) * kBlockSize;
+  // Grown when needed: most files are small.
+  if (ciphertext_.size() < bytes) ciphertext_.resize(bytes);
   const absl::Span<uint8_t> run = absl::MakeSpan(ciphertext_).first(bytes);
   const uint64_t physical = extent.physical + (first - extent.logical);
   const bool whole = opener_ != nullptr && image_.ReadBlocks(physical, run).ok();
