@@ -17,6 +17,14 @@ namespace {
 // 32 MiB of contents: enough to keep a thread busy, little enough to share out one large file.
 constexpr uint32_t kGroupsPerTask = 64;
 
+constexpr size_t kMostPathsKept = 1000;
+
+bool IsPerUser(const Node& node) {
+  if (!node.inode.IsDirectory() || node.inode.IsEncrypted()) return false;
+  const Xattr* mark = FindXattr(node.xattrs, kXattrIndexEncryption, E4C_PER_USER_XATTR);
+  return mark != nullptr && mark->value == std::vector<uint8_t>{1};
+}
+
 // One bit an inode, in pieces made when needed.
 class InodeSet {
  public:
@@ -174,6 +182,10 @@ class Survey::Impl {
 
   void Count(const Node& node, const std::string& path) {
     if (node.inode.IsDirectory()) ++totals_.directories;
+    if (IsPerUser(node)) {
+      ++totals_.per_user_count;
+      if (totals_.per_user_paths.size() < kMostPathsKept) totals_.per_user_paths.push_back(path);
+    }
     if (!node.context.has_value()) {
       if (!node.inode.IsRegular()) return;
       ++totals_.plain_files;

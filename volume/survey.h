@@ -35,6 +35,9 @@ struct SurveyTotals {
   uint64_t plain_files = 0;
   uint64_t plain_bytes = 0;
   uint64_t directories = 0;
+  // Unencrypted directories where each user's own default key is used; the first ones by path.
+  uint64_t per_user_count = 0;
+  std::vector<std::string> per_user_paths;
   std::map<Policy, PolicyTotals> policies;
   ScanCounts counts;
   uint64_t authentication_findings = 0;

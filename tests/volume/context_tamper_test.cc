@@ -94,6 +94,14 @@ TEST_F(ContextTamperTest, AnAttributeOfTheSameNameElsewhereIsNoContext) {
   EXPECT_THAT(Verify().findings, IsEmpty());
 }
 
+TEST_F(ContextTamperTest, PerUserDirectoriesAreThoseMarkedWithOne) {
+  const uint32_t marked = builder_->AddDirectory(EXT2_ROOT_INO, "homes", nullptr);
+  const uint32_t otherwise = builder_->AddDirectory(EXT2_ROOT_INO, "tmp", nullptr);
+  builder_->AddXattr(marked, kXattrIndexEncryption, "u", std::vector<uint8_t>{1});
+  builder_->AddXattr(otherwise, kXattrIndexEncryption, "u", std::vector<uint8_t>{2});
+  EXPECT_THAT(Inspect().totals.per_user_paths, testing::ElementsAre("/homes"));
+}
+
 TEST_F(ContextTamperTest, WithoutTheKeyTheStructureIsCheckedAndTheKeyNamedOnce) {
   KeyRing others;
   others.Add(MasterKey::FromRaw(std::vector<uint8_t>(kMasterKeySize, 9)).value());

@@ -51,6 +51,12 @@ class TextReport : public Report {
          << (image.HasEncryptFeature() ? "with" : "without") << " the encrypt feature; "
          << totals.directories << " directories, " << totals.plain_files << " unencrypted files of "
          << Size(totals.plain_bytes) << "\n";
+    for (const std::string& path : totals.per_user_paths) {
+      out_ << "Per user: " << Printable(path) << "\n";
+    }
+    if (totals.per_user_count > totals.per_user_paths.size()) {
+      out_ << "Per user: " << totals.per_user_count << " directories in all\n";
+    }
     for (const auto& [policy, p] : totals.policies) WritePolicy(ContextFor(policy), p);
     const ScanCounts& c = totals.counts;
     if (contents_checked) {
@@ -70,7 +76,8 @@ class TextReport : public Report {
            << " are incomplete: zeros stand in place of the byte ranges named above, "
            << "and nothing vouches for those ranges\n";
     } else if (t.incomplete != 0) {
-      out_ << t.incomplete << " were left out for the reasons above; --salvage keeps what can be kept\n";
+      out_ << t.incomplete
+           << " were left out for the reasons above; --salvage keeps what can be kept\n";
     }
     if (t.unauthenticated != 0) {
       out_ << t.unauthenticated << " files carry no tags: nothing vouches for their contents\n";
@@ -126,6 +133,11 @@ class JsonReport : public Report {
     json_.Field("directories", totals.directories);
     json_.Field("plain_files", totals.plain_files);
     json_.Field("plain_bytes", totals.plain_bytes);
+    json_.Field("per_user_directories", totals.per_user_count);
+    json_.Key("per_user_paths");
+    json_.OpenArray();
+    for (const std::string& path : totals.per_user_paths) json_.String(Printable(path));
+    json_.CloseArray();
     json_.Key("policies");
     json_.OpenArray();
     for (const auto& [policy, p] : totals.policies) WritePolicy(ContextFor(policy), p);
