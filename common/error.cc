@@ -63,6 +63,11 @@ constexpr std::array<ReasonRow, kErrorReasonLimit> kRows = {{
     {"FILESYSTEM_READ_ONLY", Code::kFailedPrecondition},
     {"CHANGED_MEANWHILE", Code::kAborted},
     {"NO_SUCH_USER", Code::kNotFound},
+    {"WRONG_KEY_FILE", Code::kPermissionDenied},
+    {"KEY_FILE_UNUSABLE", Code::kInvalidArgument},
+    {"LAST_PROTECTOR", Code::kFailedPrecondition},
+    {"NO_SUCH_PROTECTOR", Code::kNotFound},
+    {"TOO_MANY_PROTECTORS", Code::kResourceExhausted},
 }};
 
 const ReasonRow& RowOf(ErrorReason reason) {

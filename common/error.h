@@ -51,8 +51,13 @@ enum class ErrorReason : uint32_t {
   kFilesystemReadOnly = 35,
   kChangedMeanwhile = 36,
   kNoSuchUser = 37,
+  kWrongKeyFile = 38,
+  kKeyFileUnusable = 39,
+  kLastProtector = 40,
+  kNoSuchProtector = 41,
+  kTooManyProtectors = 42,
 };
-inline constexpr uint32_t kErrorReasonLimit = 38;
+inline constexpr uint32_t kErrorReasonLimit = 43;
 
 struct ErrorInfo {
   ErrorReason reason = ErrorReason::kUnspecified;

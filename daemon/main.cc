@@ -25,8 +25,8 @@
 #include "daemon/kernelio/mount_watcher.h"
 #include "daemon/kernelio/proc_busy_scanner.h"
 #include "daemon/options.h"
+#include "daemon/protectors/hkdf_protector.h"
 #include "daemon/protectors/passphrase_protector.h"
-#include "daemon/protectors/recovery_protector.h"
 #include "daemon/rpc/acceptor.h"
 #include "daemon/rpc/listener.h"
 #include "daemon/rpc/worker_pool.h"
@@ -54,7 +54,9 @@ absl::StatusOr<UniqueFd> CatchStopSignals() {
 ProtectorKinds MakeProtectorKinds(const PassphraseCost& cost) {
   ProtectorKinds kinds;
   kinds[ProtectorKind::kPassphrase] = std::make_unique<PassphraseProtector>(cost);
-  kinds[ProtectorKind::kRecovery] = std::make_unique<RecoveryProtector>();
+  for (const ProtectorKind kind : {ProtectorKind::kRecovery, ProtectorKind::kKeyFile}) {
+    kinds[kind] = std::make_unique<HkdfProtector>(kind);
+  }
   return kinds;
 }
 

@@ -49,6 +49,7 @@ void AddSetPolicy(CLI::App& app, const GlobalOptions& globals, SelectedCommand& 
 void AddPolicy(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected);
 void AddPassphrase(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected);
 void AddRecovery(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected);
+void AddProtectors(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected);
 
 // --passphrase-fd N, for the verbs that read secrets.
 void AddPassphraseFd(CLI::App& verb, std::optional<int>& fd);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // ext4crypt lock: takes the user's key away from the kernel and the service.
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
 #include <memory>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -16,7 +19,24 @@ namespace {
 
 struct Options {
   std::string user;
+  unsigned wait_s = 0;
 };
+
+// Locks, and while files are busy, locks again until they are closed or the time is up.
+absl::StatusOr<keyd::v1::LockResponse> LockAndWait(KeydClient& client, std::optional<unsigned> user,
+                                                   unsigned wait_s) {
+  using Clock = std::chrono::steady_clock;
+  const auto give_up = Clock::now() + std::chrono::seconds(wait_s);
+  // Each attempt makes the kernel write the volume back: seldom, then more seldom.
+  auto pause = std::chrono::milliseconds(250);
+  for (;;) {
+    auto response = client.Lock(user);
+    const auto now = Clock::now();
+    if (!response.ok() || response->state() != keyd::v1::BUSY || now >= give_up) return response;
+    std::this_thread::sleep_for(std::min<Clock::duration>(pause, give_up - now));
+    pause = std::min(pause * 2, std::chrono::milliseconds(5000));
+  }
+}
 
 Json BusyJson(const keyd::v1::LockResponse& response) {
   Json list = Json::Array();
@@ -45,7 +65,7 @@ std::string BusyText(const keyd::v1::LockResponse& response) {
 CommandResult Lock(const GlobalOptions& globals, const Options& options) {
   ASSIGN_OR_FAIL(const std::optional<unsigned> user, ResolveUser(options.user));
   ASSIGN_OR_FAIL(KeydClient client, KeydClient::Connect(globals.socket));
-  ASSIGN_OR_FAIL(const keyd::v1::LockResponse response, client.Lock(user));
+  ASSIGN_OR_FAIL(const keyd::v1::LockResponse response, LockAndWait(client, user, options.wait_s));
   CommandResult result;
   const bool busy = response.state() == keyd::v1::BUSY;
   result.text = absl::StrCat(response.state() == keyd::v1::LOCKED ? "Locked.\n"
@@ -68,6 +88,9 @@ void AddLock(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selec
   CLI::App* verb = app.add_subcommand("lock", "Lock your key; says which programs hold files open");
   const auto options = std::make_shared<Options>();
   AddUser(*verb, options->user);
+  verb->add_option("--wait", options->wait_s, "Wait so long for files to be closed")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0U, 86400U));
   verb->callback([&globals, &selected, options] {
     selected = {.verb = "lock", .run = [&globals, options] { return Lock(globals, *options); }};
   });

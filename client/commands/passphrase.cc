@@ -4,29 +4,22 @@
 #include <memory>
 
 #include "client/commands/command.h"
+#include "client/commands/credential.h"
 #include "client/rpc/keyd_client.h"
-#include "common/recovery_code.h"
 #include "common/status_macros.h"
 
 namespace ext4crypt {
 namespace {
 
 struct Options {
-  std::optional<int> passphrase_fd;
-  bool recovery = false;
+  CredentialOptions credential;
 };
 
 CommandResult ChangePassphrase(const GlobalOptions& globals, const Options& options) {
   FAIL_IF_ERROR(KeydClient::Probe(globals.socket));
-  const SecretReader reader(options.passphrase_fd);
-  TypedCredential credential;
-  if (options.recovery) {
-    credential.kind = CredentialKind::kRecoveryCode;
-    ASSIGN_OR_FAIL(credential.secret, reader.Read("Recovery code"));
-    ASSIGN_OR_FAIL(const SecretBuffer parsed, ParseRecoveryCode(credential.secret.text()));
-  } else {
-    ASSIGN_OR_FAIL(credential.secret, reader.Read("Present passphrase"));
-  }
+  ASSIGN_OR_FAIL(const TypedCredential credential,
+                 ReadCredential(options.credential, "Present passphrase"));
+  const SecretReader reader(options.credential.passphrase_fd);
   ASSIGN_OR_FAIL(const SecretBuffer new_passphrase, reader.ReadNew("New passphrase"));
   ASSIGN_OR_FAIL(KeydClient client, KeydClient::Connect(globals.socket));
   FAIL_IF_ERROR(client.ChangePassphrase(credential, new_passphrase));
@@ -44,9 +37,7 @@ void AddPassphrase(CLI::App& app, const GlobalOptions& globals, SelectedCommand&
   CLI::App* verb = group->add_subcommand(
       "change", "Replace the passphrase (with --passphrase-fd: the old line, then the new one)");
   const auto options = std::make_shared<Options>();
-  AddPassphraseFd(*verb, options->passphrase_fd);
-  verb->add_flag("--recovery", options->recovery,
-                 "With the recovery code, when the passphrase is forgotten");
+  AddCredentialOptions(*verb, options->credential);
   verb->callback([&globals, &selected, options] {
     selected = {.verb = "passphrase change",
                 .run = [&globals, options] { return ChangePassphrase(globals, *options); }};

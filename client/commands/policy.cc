@@ -30,7 +30,13 @@ CommandResult ShowPolicy(const Options& options) {
   result.json.Set("file_system", dir.fs_type());
   result.json.SetBool("encrypted", policy.has_value());
   if (!policy.has_value()) {
-    result.text = absl::StrCat(options.dir, ": not encrypted\n");
+    // A module without per-user directories has no such ioctl; then there are none.
+    const bool per_user = dir.authenticated() && dir.IsPerUser().value_or(false);
+    result.json.SetBool("per_user", per_user);
+    result.text = absl::StrCat(
+        options.dir, per_user
+                         ? ": not encrypted itself; each user's files here get that user's key\n"
+                         : ": not encrypted\n");
     return result;
   }
   const char* word = dir.authenticated() ? "authenticated" : "unauthenticated";

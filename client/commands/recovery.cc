@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/commands/command.h"
+#include "client/commands/credential.h"
 #include "client/rpc/keyd_client.h"
 #include "common/status_macros.h"
 
@@ -12,15 +13,15 @@ namespace ext4crypt {
 namespace {
 
 struct Options {
-  std::optional<int> passphrase_fd;
+  CredentialOptions credential;
 };
 
 CommandResult RenewRecovery(const GlobalOptions& globals, const Options& options) {
   FAIL_IF_ERROR(KeydClient::Probe(globals.socket));
-  const SecretReader reader(options.passphrase_fd);
-  ASSIGN_OR_FAIL(const SecretBuffer passphrase, reader.Read("Passphrase"));
+  ASSIGN_OR_FAIL(const TypedCredential credential,
+                 ReadCredential(options.credential, "Passphrase"));
   ASSIGN_OR_FAIL(KeydClient client, KeydClient::Connect(globals.socket));
-  ASSIGN_OR_FAIL(const keyd::v1::RenewRecoveryResponse response, client.RenewRecovery(passphrase));
+  ASSIGN_OR_FAIL(const keyd::v1::RenewRecoveryResponse response, client.RenewRecovery(credential));
   CommandResult result;
   result.text = absl::StrCat("\n  Recovery code: ", response.recovery_code(),
                              "\n\nWrite it down now; it is not shown again. The old code opens "
@@ -36,7 +37,7 @@ void AddRecovery(CLI::App& app, const GlobalOptions& globals, SelectedCommand& s
   group->require_subcommand(1);
   CLI::App* verb = group->add_subcommand("renew", "Make a new code; the old one stops working");
   const auto options = std::make_shared<Options>();
-  AddPassphraseFd(*verb, options->passphrase_fd);
+  AddCredentialOptions(*verb, options->credential);
   verb->callback([&globals, &selected, options] {
     selected = {.verb = "recovery renew",
                 .run = [&globals, options] { return RenewRecovery(globals, *options); }};

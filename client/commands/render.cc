@@ -66,6 +66,18 @@ Json VolumesJson(const VolumeList& volumes) {
   return list;
 }
 
+Json ProtectorsJson(const keyd::v1::KeyStatus& key) {
+  Json list = Json::Array();
+  for (const keyd::v1::ProtectorInfo& protector : key.protectors()) {
+    Json item = Json::Object();
+    item.Set("id", IdentifierHex(protector.id()));
+    item.Set("kind", protector.kind());
+    item.SetInt("created_unix_s", protector.created_unix_s());
+    list.Append(std::move(item));
+  }
+  return list;
+}
+
 absl::Status FirstVolumeError(const VolumeList& volumes) {
   for (const keyd::v1::VolumeState& volume : volumes) {
     if (volume.error() == keyd::v1::ERROR_REASON_UNSPECIFIED) continue;

@@ -20,6 +20,8 @@ using VolumeList = google::protobuf::RepeatedPtrField<keyd::v1::VolumeState>;
 [[nodiscard]] std::string VolumesText(const VolumeList& volumes);
 [[nodiscard]] Json VolumesJson(const VolumeList& volumes);
 
+[[nodiscard]] Json ProtectorsJson(const keyd::v1::KeyStatus& key);
+
 // The first refusal of the kernel on any of them, OK when there is none.
 [[nodiscard]] absl::Status FirstVolumeError(const VolumeList& volumes);
 

@@ -24,6 +24,7 @@ namespace {
 struct Options {
   std::string dir;
   bool allow_unauthenticated = false;
+  bool per_user = false;
 };
 
 // What can be said without the key service, in the order in which it helps most.
@@ -75,8 +76,36 @@ CommandResult Report(const Options& options, const PolicyDir& dir, const std::st
   return result;
 }
 
+// Needs no key: each user's own is looked for when that user creates something.
+CommandResult SetPerUser(const Options& options, const PolicyDir& dir) {
+  if (!dir.authenticated()) {
+    return Failure(Error(ErrorReason::kFilesystemUnsupported, dir.fs_type(), options.dir));
+  }
+  FAIL_IF_ERROR(CheckDirectory(dir, options));
+  ASSIGN_OR_FAIL(const std::optional<Policy> present, dir.GetPolicy());
+  if (present.has_value()) {
+    return Failure(Error(ErrorReason::kEncryptedOtherwise, "encrypted", options.dir));
+  }
+  ASSIGN_OR_FAIL(const bool already, dir.IsPerUser());
+  if (!already) {
+    ASSIGN_OR_FAIL(const bool empty, dir.IsEmpty());
+    if (!empty) return Failure(Error(ErrorReason::kDirectoryNotEmpty, "not empty", options.dir));
+    FAIL_IF_ERROR(dir.SetPerUser());
+  }
+  CommandResult result;
+  result.text = absl::StrCat(
+      options.dir, already ? ": already a per-user directory; there was nothing to do\n"
+                           : ": from now on each user's files here get that user's own key\n");
+  result.json.Set("directory", options.dir);
+  result.json.Set("class", "authenticated");
+  result.json.SetBool("per_user", true);
+  result.json.SetBool("changed", !already);
+  return result;
+}
+
 CommandResult SetPolicy(const GlobalOptions& globals, const Options& options) {
   ASSIGN_OR_FAIL(const PolicyDir dir, PolicyDir::Open(options.dir));
+  if (options.per_user) return SetPerUser(options, dir);
   FAIL_IF_ERROR(CheckDirectory(dir, options));
   ASSIGN_OR_FAIL(const std::optional<Policy> present, dir.GetPolicy());
   if (!present.has_value()) {
@@ -104,6 +133,8 @@ void AddSetPolicy(CLI::App& app, const GlobalOptions& globals, SelectedCommand& 
   verb->add_option("DIR", options->dir, "An empty directory you own")->required();
   verb->add_flag("--allow-unauthenticated", options->allow_unauthenticated,
                  "Also on plain ext4, where changes on the disk go unnoticed");
+  verb->add_flag("--per-user", options->per_user,
+                 "A shared directory in which each user's files get that user's own key");
   verb->callback([&globals, &selected, options] {
     selected = {.verb = "setpolicy",
                 .run = [&globals, options] { return SetPolicy(globals, *options); }};

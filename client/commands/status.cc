@@ -31,20 +31,12 @@ std::string KeyText(const keyd::v1::KeyStatus& key) {
 }
 
 Json KeyJson(const keyd::v1::KeyStatus& key) {
-  Json protectors = Json::Array();
-  for (const keyd::v1::ProtectorInfo& protector : key.protectors()) {
-    Json item = Json::Object();
-    item.Set("id", IdentifierHex(protector.id()));
-    item.Set("kind", protector.kind());
-    item.SetInt("created_unix_s", protector.created_unix_s());
-    protectors.Append(std::move(item));
-  }
   Json json = Json::Object();
   json.Set("name", key.name());
   json.Set("identifier", IdentifierHex(key.identifier()));
   json.Set("state", StateWord(key.state()));
   json.SetBool("held_by_service", key.held_by_service());
-  json.Set("protectors", std::move(protectors));
+  json.Set("protectors", ProtectorsJson(key));
   json.Set("volumes", VolumesJson(key.volumes()));
   return json;
 }

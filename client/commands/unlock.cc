@@ -5,32 +5,23 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/commands/command.h"
+#include "client/commands/credential.h"
 #include "client/commands/render.h"
 #include "client/rpc/keyd_client.h"
 #include "common/error.h"
-#include "common/recovery_code.h"
 #include "common/status_macros.h"
 
 namespace ext4crypt {
 namespace {
 
 struct Options {
-  std::optional<int> passphrase_fd;
-  bool recovery = false;
+  CredentialOptions credential;
 };
 
 CommandResult Unlock(const GlobalOptions& globals, const Options& options) {
   FAIL_IF_ERROR(KeydClient::Probe(globals.socket));
-  const SecretReader reader(options.passphrase_fd);
-  TypedCredential credential;
-  if (options.recovery) {
-    credential.kind = CredentialKind::kRecoveryCode;
-    ASSIGN_OR_FAIL(credential.secret, reader.Read("Recovery code"));
-    // Here already, so that a typo costs nothing.
-    ASSIGN_OR_FAIL(const SecretBuffer parsed, ParseRecoveryCode(credential.secret.text()));
-  } else {
-    ASSIGN_OR_FAIL(credential.secret, reader.Read("Passphrase"));
-  }
+  ASSIGN_OR_FAIL(const TypedCredential credential,
+                 ReadCredential(options.credential, "Passphrase"));
   ASSIGN_OR_FAIL(KeydClient client, KeydClient::Connect(globals.socket));
   ASSIGN_OR_FAIL(const keyd::v1::UnlockResponse response, client.Unlock(credential));
   const std::string identifier = IdentifierHex(response.key_identifier());
@@ -40,7 +31,7 @@ CommandResult Unlock(const GlobalOptions& globals, const Options& options) {
   if (response.volumes().empty()) {
     result.text += "No volume is mounted yet; the key is added to each as it is mounted.\n";
   }
-  if (options.recovery) {
+  if (options.credential.recovery) {
     result.text += "If the passphrase is forgotten: ext4crypt passphrase change --recovery\n";
   }
   result.json.Set("key_identifier", identifier);
@@ -59,8 +50,7 @@ CommandResult Unlock(const GlobalOptions& globals, const Options& options) {
 void AddUnlock(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected) {
   CLI::App* verb = app.add_subcommand("unlock", "Unlock your key on every volume");
   const auto options = std::make_shared<Options>();
-  AddPassphraseFd(*verb, options->passphrase_fd);
-  verb->add_flag("--recovery", options->recovery, "With the recovery code, not the passphrase");
+  AddCredentialOptions(*verb, options->credential);
   verb->callback([&globals, &selected, options] {
     selected = {.verb = "unlock", .run = [&globals, options] { return Unlock(globals, *options); }};
   });

@@ -22,6 +22,7 @@
 #include "common/mountinfo.h"
 #include "common/paths.h"
 #include "common/status_macros.h"
+#include "ext4crypt/uapi.h"
 
 namespace ext4crypt {
 namespace {
@@ -171,10 +172,28 @@ absl::Status PolicyDir::SetPolicy(const Policy& policy) const {
   if (::ioctl(fd_.get(), FS_IOC_SET_ENCRYPTION_POLICY, &arg) != 0) {
     return SetPolicyError(errno, path_);
   }
-  if (::fsync(fd_.get()) != 0) {
-    return ErrnoError(ErrorReason::kInternal, errno, "syncing the directory", path_);
+  return Sync();
+}
+
+absl::StatusOr<bool> PolicyDir::IsPerUser() const {
+  __u32 per_user = 0;
+  if (::ioctl(fd_.get(), E4C_IOC_GET_PER_USER, &per_user) != 0) {
+    return SetPolicyError(errno, path_);
   }
-  return absl::OkStatus();
+  return per_user != 0;
+}
+
+absl::Status PolicyDir::SetPerUser() const {
+  const __u32 per_user = 1;
+  if (::ioctl(fd_.get(), E4C_IOC_SET_PER_USER, &per_user) != 0) {
+    return SetPolicyError(errno, path_);
+  }
+  return Sync();
+}
+
+absl::Status PolicyDir::Sync() const {
+  if (::fsync(fd_.get()) == 0) return absl::OkStatus();
+  return ErrnoError(ErrorReason::kInternal, errno, "syncing the directory", path_);
 }
 
 std::string ModeName(int mode) {

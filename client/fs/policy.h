@@ -46,9 +46,16 @@ class PolicyDir {
   // What the kernel says is final: the checks above may be out of date. Durable when OK.
   [[nodiscard]] absl::Status SetPolicy(const Policy& policy) const;
 
+  // Per-user directories are the kernel component's own: what is created in one is encrypted with
+  // its creator's default key. kFilesystemUnsupported elsewhere.
+  [[nodiscard]] absl::StatusOr<bool> IsPerUser() const;
+  [[nodiscard]] absl::Status SetPerUser() const;
+
  private:
   PolicyDir(std::string path, UniqueFd fd, std::string fs_type, uint32_t owner)
       : path_(std::move(path)), fd_(std::move(fd)), fs_type_(std::move(fs_type)), owner_(owner) {}
+
+  [[nodiscard]] absl::Status Sync() const;
 
   std::string path_;
   UniqueFd fd_;

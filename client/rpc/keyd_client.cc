@@ -91,18 +91,32 @@ void SetSecret(std::string* field, const SecretBuffer& secret) {
   field->assign(secret.text().data(), secret.size());
 }
 
-template <typename Request>
-void SetCredential(Request& request, const TypedCredential& credential) {
-  SetSecret(credential.kind == CredentialKind::kPassphrase ? request.mutable_passphrase()
-                                                           : request.mutable_recovery_code(),
-            credential.secret);
+std::string* SecretField(keyd::v1::Credential& message, CredentialKind kind) {
+  switch (kind) {
+    case CredentialKind::kPassphrase:
+      return message.mutable_passphrase();
+    case CredentialKind::kRecoveryCode:
+      return message.mutable_recovery_code();
+    case CredentialKind::kKeyFile:
+      return message.mutable_key_file();
+  }
+  return message.mutable_passphrase();
 }
 
-template <typename Request>
-void WipeCredential(Request& request, CredentialKind kind) {
-  WipeString(kind == CredentialKind::kPassphrase ? *request.mutable_passphrase()
-                                                 : *request.mutable_recovery_code());
-}
+// Fills a request's credential, and wipes it again when the call is over.
+class CredentialInRequest {
+ public:
+  CredentialInRequest(keyd::v1::Credential* message, const TypedCredential& credential)
+      : field_(SecretField(*message, credential.kind)) {
+    SetSecret(field_, credential.secret);
+  }
+  CredentialInRequest(const CredentialInRequest&) = delete;
+  CredentialInRequest& operator=(const CredentialInRequest&) = delete;
+  ~CredentialInRequest() { WipeString(*field_); }
+
+ private:
+  std::string* const field_;
+};
 
 }  // namespace
 
@@ -158,10 +172,8 @@ absl::StatusOr<keyd::v1::EnrolResponse> KeydClient::Enrol(const SecretBuffer& pa
 absl::StatusOr<keyd::v1::UnlockResponse> KeydClient::Unlock(const TypedCredential& credential) {
   keyd::v1::UnlockRequest request;
   keyd::v1::UnlockResponse response;
-  SetCredential(request, credential);
-  const absl::Status status = connection_->Call(&Stub::Unlock, request, response);
-  WipeCredential(request, credential.kind);
-  RETURN_IF_ERROR(status);
+  const CredentialInRequest filled(request.mutable_credential(), credential);
+  RETURN_IF_ERROR(connection_->Call(&Stub::Unlock, request, response));
   return response;
 }
 
@@ -185,23 +197,40 @@ absl::Status KeydClient::ChangePassphrase(const TypedCredential& credential,
                                           const SecretBuffer& new_passphrase) {
   keyd::v1::ChangePassphraseRequest request;
   keyd::v1::ChangePassphraseResponse response;
-  SetCredential(request, credential);
+  const CredentialInRequest filled(request.mutable_credential(), credential);
   SetSecret(request.mutable_new_passphrase(), new_passphrase);
   const absl::Status status = connection_->Call(&Stub::ChangePassphrase, request, response);
-  WipeCredential(request, credential.kind);
   WipeString(*request.mutable_new_passphrase());
   return status;
 }
 
 absl::StatusOr<keyd::v1::RenewRecoveryResponse> KeydClient::RenewRecovery(
-    const SecretBuffer& passphrase) {
+    const TypedCredential& credential) {
   keyd::v1::RenewRecoveryRequest request;
   keyd::v1::RenewRecoveryResponse response;
-  SetSecret(request.mutable_passphrase(), passphrase);
-  const absl::Status status = connection_->Call(&Stub::RenewRecovery, request, response);
-  WipeString(*request.mutable_passphrase());
+  const CredentialInRequest filled(request.mutable_credential(), credential);
+  RETURN_IF_ERROR(connection_->Call(&Stub::RenewRecovery, request, response));
+  return response;
+}
+
+absl::StatusOr<keyd::v1::AddKeyFileResponse> KeydClient::AddKeyFile(
+    const TypedCredential& credential, const SecretBuffer& contents) {
+  keyd::v1::AddKeyFileRequest request;
+  keyd::v1::AddKeyFileResponse response;
+  const CredentialInRequest filled(request.mutable_credential(), credential);
+  SetSecret(request.mutable_key_file(), contents);
+  const absl::Status status = connection_->Call(&Stub::AddKeyFile, request, response);
+  WipeString(*request.mutable_key_file());
   RETURN_IF_ERROR(status);
   return response;
+}
+
+absl::Status KeydClient::RemoveProtector(const TypedCredential& credential, const std::string& id) {
+  keyd::v1::RemoveProtectorRequest request;
+  keyd::v1::RemoveProtectorResponse response;
+  const CredentialInRequest filled(request.mutable_credential(), credential);
+  request.set_protector_id(id);
+  return connection_->Call(&Stub::RemoveProtector, request, response);
 }
 
 }  // namespace ext4crypt

@@ -14,7 +14,7 @@
 
 namespace ext4crypt {
 
-enum class CredentialKind { kPassphrase, kRecoveryCode };
+enum class CredentialKind { kPassphrase, kRecoveryCode, kKeyFile };
 
 struct TypedCredential {
   CredentialKind kind = CredentialKind::kPassphrase;
@@ -44,7 +44,12 @@ class KeydClient {
   [[nodiscard]] absl::Status ChangePassphrase(const TypedCredential& credential,
                                               const SecretBuffer& new_passphrase);
   [[nodiscard]] absl::StatusOr<keyd::v1::RenewRecoveryResponse> RenewRecovery(
-      const SecretBuffer& passphrase);
+      const TypedCredential& credential);
+  [[nodiscard]] absl::StatusOr<keyd::v1::AddKeyFileResponse> AddKeyFile(
+      const TypedCredential& credential, const SecretBuffer& contents);
+  // `id` is the protector's 16 bytes.
+  [[nodiscard]] absl::Status RemoveProtector(const TypedCredential& credential,
+                                             const std::string& id);
 
  private:
   struct Connection;

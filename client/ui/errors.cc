@@ -21,8 +21,8 @@ constexpr std::array kExits = {
     ExitRow{3, "the key service cannot be reached, is overloaded or is not to be trusted"},
     ExitRow{4, "not enrolled"},
     ExitRow{5, "already enrolled"},
-    ExitRow{6, "wrong passphrase or recovery code"},
-    ExitRow{7, "the passphrase or recovery code cannot be used as typed"},
+    ExitRow{6, "wrong passphrase, recovery code or key file"},
+    ExitRow{7, "the passphrase, recovery code or key file cannot be used"},
     ExitRow{8, "too many wrong guesses; wait"},
     ExitRow{9, "locked: unlock first"},
     ExitRow{10, "busy: files are still open"},
@@ -36,6 +36,7 @@ constexpr std::array kExits = {
     ExitRow{18, "not allowed, or no such user"},
     ExitRow{19, "the kernel refused a key on a volume or in a keyring"},
     ExitRow{20, "changed meanwhile; try again"},
+    ExitRow{21, "the protector cannot be added or removed"},
 };
 
 struct Words {
@@ -113,7 +114,7 @@ Words WordsFor(ErrorReason reason) {
       return {14, "the directory is already encrypted with another key or policy, and stays so",
               "Look at it with: ext4crypt policy DIR; use a new directory for your key."};
     case ErrorReason::kFilesystemUnsupported:
-      return {15, "this is neither an ext4crypt nor an ext4 volume",
+      return {15, "a volume of this kind cannot do that",
               "Use a directory on a volume mounted with: mount -t ext4crypt"};
     case ErrorReason::kFilesystemLacksEncrypt:
       return {15, "the volume was made without the encrypt feature, and nothing was changed",
@@ -139,6 +140,20 @@ Words WordsFor(ErrorReason reason) {
               "Ask the administrator whether its disk is full or read-only."};
     case ErrorReason::kNoSuchUser:
       return {18, "there is no such user", "Check the name or uid."};
+    case ErrorReason::kWrongKeyFile:
+      return {6, "the key file is not one of this key", "Use another one, or the passphrase."};
+    case ErrorReason::kKeyFileUnusable:
+      return {7, "the key file cannot be read, is no key file, or exists already",
+              "Check the path; a new key file needs a name that is free."};
+    case ErrorReason::kLastProtector:
+      return {21, "it is the last protector, and without it nothing would open your files",
+              "Add another one first: ext4crypt passphrase change, recovery renew or protectors "
+              "add-key-file."};
+    case ErrorReason::kNoSuchProtector:
+      return {21, "your key has no such protector", "List them with: ext4crypt protectors list"};
+    case ErrorReason::kTooManyProtectors:
+      return {21, "your key has as many protectors as it may have",
+              "Remove one you do not need: ext4crypt protectors list"};
     case ErrorReason::kVolumeFailed:
       return {19, "the kernel refused the key on a volume",
               "See ext4crypt status and the key service's log for which and why."};

@@ -22,12 +22,15 @@ absl::Status CheckNewPassphrase(const SecretBuffer& passphrase) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<ProtectorId> OnlyProtector(const KeyRecord& record, ProtectorKind kind) {
+std::optional<ProtectorId> FirstOf(const KeyRecord& record, ProtectorKind kind) {
   for (const ProtectorRecord& protector : record.protectors) {
     if (protector.kind == kind) return protector.id;
   }
-  return Error(ErrorReason::kStoreCorrupt, "a key has no protector of the kind to replace",
-               KindName(kind));
+  return std::nullopt;
+}
+
+ProtectorBinding BindingOf(const KeyRecord& record) {
+  return {.uid = record.uid, .identifier = record.identifier};
 }
 
 }  // namespace
@@ -69,31 +72,51 @@ absl::StatusOr<EnrolledKey> Enrolment::Enrol(Uid uid, const SecretBuffer& passph
   return EnrolledKey{.identifier = record.identifier, .recovery_code = std::move(recovery.code)};
 }
 
+absl::Status Enrolment::Put(const KeyRecord& record, const std::optional<ProtectorId>& old_id,
+                            const ProtectorRecord& protector) {
+  return old_id.has_value() ? store_.ReplaceProtector(record.uid, record.name, *old_id, protector)
+                            : store_.AddProtector(record.uid, record.name, protector);
+}
+
 absl::Status Enrolment::ChangePassphrase(Uid uid, const Credential& credential,
                                          const SecretBuffer& new_passphrase) {
   RETURN_IF_ERROR(CheckNewPassphrase(new_passphrase));
   ASSIGN_OR_RETURN(const KeyRecord record, store_.FindKey(uid, kDefaultKeyName));
   ASSIGN_OR_RETURN(const OpenedKey opened, opener_.Open(record, credential));
-  ProtectorId old_id = opened.protector;
-  if (credential.kind != ProtectorKind::kPassphrase) {
-    ASSIGN_OR_RETURN(old_id, OnlyProtector(record, ProtectorKind::kPassphrase));
-  }
-  ASSIGN_OR_RETURN(const ProtectorRecord replacement,
-                   Wrap(ProtectorKind::kPassphrase,
-                        ProtectorBinding{.uid = uid, .identifier = record.identifier}, opened.key,
-                        new_passphrase));
-  return store_.ReplaceProtector(uid, record.name, old_id, replacement);
+  const std::optional<ProtectorId> old_id = credential.kind == ProtectorKind::kPassphrase
+                                                ? opened.protector
+                                                : FirstOf(record, ProtectorKind::kPassphrase);
+  ASSIGN_OR_RETURN(const ProtectorRecord protector,
+                   Wrap(ProtectorKind::kPassphrase, BindingOf(record), opened.key, new_passphrase));
+  return Put(record, old_id, protector);
 }
 
 absl::StatusOr<SecretBuffer> Enrolment::RenewRecovery(Uid uid, const Credential& credential) {
   ASSIGN_OR_RETURN(const KeyRecord record, store_.FindKey(uid, kDefaultKeyName));
   ASSIGN_OR_RETURN(const OpenedKey opened, opener_.Open(record, credential));
-  ASSIGN_OR_RETURN(const ProtectorId old_id, OnlyProtector(record, ProtectorKind::kRecovery));
-  ASSIGN_OR_RETURN(
-      RecoverySecret recovery,
-      NewRecovery(ProtectorBinding{.uid = uid, .identifier = record.identifier}, opened.key));
-  RETURN_IF_ERROR(store_.ReplaceProtector(uid, record.name, old_id, recovery.record));
+  ASSIGN_OR_RETURN(RecoverySecret recovery, NewRecovery(BindingOf(record), opened.key));
+  RETURN_IF_ERROR(Put(record, FirstOf(record, ProtectorKind::kRecovery), recovery.record));
   return std::move(recovery.code);
+}
+
+absl::StatusOr<ProtectorId> Enrolment::AddKeyFile(Uid uid, const Credential& credential,
+                                                  const SecretBuffer& contents) {
+  if (contents.size() != kKeyFileSize) {
+    return Error(ErrorReason::kKeyFileUnusable, "a key file of the wrong size");
+  }
+  ASSIGN_OR_RETURN(const KeyRecord record, store_.FindKey(uid, kDefaultKeyName));
+  ASSIGN_OR_RETURN(const OpenedKey opened, opener_.Open(record, credential));
+  ASSIGN_OR_RETURN(const ProtectorRecord protector,
+                   Wrap(ProtectorKind::kKeyFile, BindingOf(record), opened.key, contents));
+  RETURN_IF_ERROR(store_.AddProtector(uid, record.name, protector));
+  return protector.id;
+}
+
+absl::Status Enrolment::RemoveProtector(Uid uid, const Credential& credential,
+                                        const ProtectorId& id) {
+  ASSIGN_OR_RETURN(const KeyRecord record, store_.FindKey(uid, kDefaultKeyName));
+  RETURN_IF_ERROR(opener_.Open(record, credential).status());
+  return store_.RemoveProtector(uid, record.name, id);
 }
 
 }  // namespace ext4crypt

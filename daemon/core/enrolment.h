@@ -2,6 +2,8 @@
 // Use cases that create keys and change their protectors.
 #pragma once
 
+#include <optional>
+
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/secret_buffer.h"
@@ -30,13 +32,22 @@ class Enrolment {
   // A random key with a passphrase protector and a recovery protector.
   [[nodiscard]] absl::StatusOr<EnrolledKey> Enrol(Uid uid, const SecretBuffer& passphrase);
 
-  // Replaces the passphrase protector by one for `new_passphrase`. With a recovery code as the
-  // credential this is how a forgotten passphrase is replaced.
+  // Replaces the passphrase protector that fitted by one for `new_passphrase`. With another kind
+  // of credential it replaces the one there is, which is how a forgotten passphrase is changed, or
+  // adds one when there is none.
   [[nodiscard]] absl::Status ChangePassphrase(Uid uid, const Credential& credential,
                                               const SecretBuffer& new_passphrase);
 
-  // Replaces the recovery protector; returns the new code in its written form.
+  // Replaces the recovery protector, or adds one when there is none; returns the new code in its
+  // written form.
   [[nodiscard]] absl::StatusOr<SecretBuffer> RenewRecovery(Uid uid, const Credential& credential);
+
+  // `contents` is kKeyFileSize random bytes, or kKeyFileUnusable. kTooManyProtectors.
+  [[nodiscard]] absl::StatusOr<ProtectorId> AddKeyFile(Uid uid, const Credential& credential,
+                                                       const SecretBuffer& contents);
+  // kNoSuchProtector, kLastProtector. The credential may be of the very protector that goes.
+  [[nodiscard]] absl::Status RemoveProtector(Uid uid, const Credential& credential,
+                                             const ProtectorId& id);
 
  private:
   struct RecoverySecret {
@@ -47,6 +58,9 @@ class Enrolment {
                                                      const ProtectorBinding& binding,
                                                      const SecretBuffer& key,
                                                      const SecretBuffer& credential);
+  // Replaces `old_id`, if there is one.
+  [[nodiscard]] absl::Status Put(const KeyRecord& record, const std::optional<ProtectorId>& old_id,
+                                 const ProtectorRecord& protector);
   [[nodiscard]] absl::StatusOr<RecoverySecret> NewRecovery(const ProtectorBinding& binding,
                                                            const SecretBuffer& key);
 

@@ -13,13 +13,20 @@ namespace ext4crypt {
 namespace {
 
 bool IsWrongCredential(ErrorReason reason) {
-  return reason == ErrorReason::kWrongPassphrase || reason == ErrorReason::kWrongRecoveryCode;
+  return reason == ErrorReason::kWrongPassphrase || reason == ErrorReason::kWrongRecoveryCode ||
+         reason == ErrorReason::kWrongKeyFile;
 }
 
 absl::Status WrongCredential(ProtectorKind kind) {
-  return kind == ProtectorKind::kRecovery
-             ? Error(ErrorReason::kWrongRecoveryCode, "the recovery code fits no protector")
-             : Error(ErrorReason::kWrongPassphrase, "the passphrase fits no protector");
+  switch (kind) {
+    case ProtectorKind::kPassphrase:
+      return Error(ErrorReason::kWrongPassphrase, "the passphrase fits no protector");
+    case ProtectorKind::kRecovery:
+      return Error(ErrorReason::kWrongRecoveryCode, "the recovery code fits no protector");
+    case ProtectorKind::kKeyFile:
+      return Error(ErrorReason::kWrongKeyFile, "the key file fits no protector");
+  }
+  return Error(ErrorReason::kInternal, "a credential of no kind");
 }
 
 }  // namespace

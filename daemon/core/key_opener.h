@@ -16,7 +16,7 @@ namespace ext4crypt {
 
 struct Credential {
   ProtectorKind kind{};
-  // As typed: the passphrase, or the recovery code in its written form.
+  // The passphrase, the recovery code in its written form, or the key file's bytes.
   SecretBuffer secret;
 };
 

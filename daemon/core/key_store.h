@@ -27,6 +27,12 @@ class KeyStore {
   [[nodiscard]] virtual absl::Status ReplaceProtector(Uid uid, const std::string& name,
                                                       const ProtectorId& old_id,
                                                       const ProtectorRecord& replacement) = 0;
+  // kTooManyProtectors beyond kMaxProtectors.
+  [[nodiscard]] virtual absl::Status AddProtector(Uid uid, const std::string& name,
+                                                  const ProtectorRecord& protector) = 0;
+  // kNoSuchProtector; kLastProtector when the key would have none left.
+  [[nodiscard]] virtual absl::Status RemoveProtector(Uid uid, const std::string& name,
+                                                     const ProtectorId& id) = 0;
 };
 
 }  // namespace ext4crypt

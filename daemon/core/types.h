@@ -15,6 +15,9 @@ namespace ext4crypt {
 using Uid = uid_t;
 
 inline constexpr size_t kMasterKeySize = 64;  // FSCRYPT_MAX_KEY_SIZE, what AES-256-XTS wants
+inline constexpr size_t kKeyFileSize = 64;
+// Of one key; each costs its owner nothing but the service's store some bytes.
+inline constexpr size_t kMaxProtectors = 16;
 inline constexpr char kDefaultKeyName[] = "default";
 
 // fscrypt's name for a key: 16 bytes derived from it.
@@ -25,6 +28,7 @@ using ProtectorId = std::array<uint8_t, 16>;
 enum class ProtectorKind : uint8_t {
   kPassphrase = 1,
   kRecovery = 2,
+  kKeyFile = 3,
 };
 
 [[nodiscard]] constexpr const char* KindName(ProtectorKind kind) {
@@ -33,6 +37,8 @@ enum class ProtectorKind : uint8_t {
       return "passphrase";
     case ProtectorKind::kRecovery:
       return "recovery";
+    case ProtectorKind::kKeyFile:
+      return "key-file";
   }
   return "unknown";
 }

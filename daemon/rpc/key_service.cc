@@ -3,6 +3,7 @@
 
 #include <grpcpp/support/server_callback.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -30,15 +31,17 @@ SecretBuffer Take(const std::string& field) {
   return SecretBuffer::TakeFrom(const_cast<std::string&>(field));  // NOLINT
 }
 
-template <typename Request>
-absl::StatusOr<Credential> TakeCredential(const Request& request) {
+absl::StatusOr<Credential> TakeCredential(const keyd::v1::Credential& message) {
   Credential credential;
-  switch (request.credential_case()) {
-    case Request::kPassphrase:
-      credential = {.kind = ProtectorKind::kPassphrase, .secret = Take(request.passphrase())};
+  switch (message.kind_case()) {
+    case keyd::v1::Credential::kPassphrase:
+      credential = {.kind = ProtectorKind::kPassphrase, .secret = Take(message.passphrase())};
       break;
-    case Request::kRecoveryCode:
-      credential = {.kind = ProtectorKind::kRecovery, .secret = Take(request.recovery_code())};
+    case keyd::v1::Credential::kRecoveryCode:
+      credential = {.kind = ProtectorKind::kRecovery, .secret = Take(message.recovery_code())};
+      break;
+    case keyd::v1::Credential::kKeyFile:
+      credential = {.kind = ProtectorKind::kKeyFile, .secret = Take(message.key_file())};
       break;
     default:
       return Error(ErrorReason::kInvalidRequest, "the request has no credential");
@@ -50,11 +53,13 @@ absl::StatusOr<Credential> TakeCredential(const Request& request) {
 }
 
 // What a call did not take, because it was refused or failed early.
-template <typename Request>
-void WipeSecrets(const Request& request) {
-  if constexpr (requires { request.passphrase(); }) (void)Take(request.passphrase());
-  if constexpr (requires { request.recovery_code(); }) (void)Take(request.recovery_code());
-  if constexpr (requires { request.new_passphrase(); }) (void)Take(request.new_passphrase());
+template <typename Message>
+void WipeSecrets(const Message& message) {
+  if constexpr (requires { message.credential(); }) WipeSecrets(message.credential());
+  if constexpr (requires { message.passphrase(); }) (void)Take(message.passphrase());
+  if constexpr (requires { message.recovery_code(); }) (void)Take(message.recovery_code());
+  if constexpr (requires { message.new_passphrase(); }) (void)Take(message.new_passphrase());
+  if constexpr (requires { message.key_file(); }) (void)Take(message.key_file());
 }
 
 template <typename Request>
@@ -83,7 +88,7 @@ class KeyServiceForUser final : public keyd::v1::KeyService::CallbackService {
   ServerUnaryReactor* Unlock(CallbackServerContext* context, const keyd::v1::UnlockRequest* request,
                              keyd::v1::UnlockResponse* response) override {
     return Dispatch(parts_.derivations, "Unlock", context, *request, [=, this](Uid uid) {
-      ASSIGN_OR_RETURN(const Credential credential, TakeCredential(*request));
+      ASSIGN_OR_RETURN(const Credential credential, TakeCredential(request->credential()));
       ASSIGN_OR_RETURN(const UnlockReport report, parts_.vault.Unlock(uid, credential));
       ToProto(report, *response);
       return absl::OkStatus();
@@ -117,7 +122,7 @@ class KeyServiceForUser final : public keyd::v1::KeyService::CallbackService {
                                        keyd::v1::ChangePassphraseResponse* /*response*/) override {
     return Dispatch(parts_.derivations, "ChangePassphrase", context, *request, [=, this](Uid uid) {
       const SecretBuffer new_passphrase = Take(request->new_passphrase());
-      ASSIGN_OR_RETURN(const Credential credential, TakeCredential(*request));
+      ASSIGN_OR_RETURN(const Credential credential, TakeCredential(request->credential()));
       return parts_.enrolment.ChangePassphrase(uid, credential, new_passphrase);
     });
   }
@@ -126,11 +131,37 @@ class KeyServiceForUser final : public keyd::v1::KeyService::CallbackService {
                                     const keyd::v1::RenewRecoveryRequest* request,
                                     keyd::v1::RenewRecoveryResponse* response) override {
     return Dispatch(parts_.derivations, "RenewRecovery", context, *request, [=, this](Uid uid) {
-      const Credential credential{.kind = ProtectorKind::kPassphrase,
-                                  .secret = Take(request->passphrase())};
+      ASSIGN_OR_RETURN(const Credential credential, TakeCredential(request->credential()));
       ASSIGN_OR_RETURN(const SecretBuffer code, parts_.enrolment.RenewRecovery(uid, credential));
       response->set_recovery_code(std::string(code.text()));
       return absl::OkStatus();
+    });
+  }
+
+  ServerUnaryReactor* AddKeyFile(CallbackServerContext* context,
+                                 const keyd::v1::AddKeyFileRequest* request,
+                                 keyd::v1::AddKeyFileResponse* response) override {
+    return Dispatch(parts_.derivations, "AddKeyFile", context, *request, [=, this](Uid uid) {
+      const SecretBuffer contents = Take(request->key_file());
+      ASSIGN_OR_RETURN(const Credential credential, TakeCredential(request->credential()));
+      ASSIGN_OR_RETURN(const ProtectorId id,
+                       parts_.enrolment.AddKeyFile(uid, credential, contents));
+      response->set_protector_id(id.data(), id.size());
+      return absl::OkStatus();
+    });
+  }
+
+  ServerUnaryReactor* RemoveProtector(CallbackServerContext* context,
+                                      const keyd::v1::RemoveProtectorRequest* request,
+                                      keyd::v1::RemoveProtectorResponse* /*response*/) override {
+    return Dispatch(parts_.derivations, "RemoveProtector", context, *request, [=, this](Uid uid) {
+      ASSIGN_OR_RETURN(const Credential credential, TakeCredential(request->credential()));
+      ProtectorId id{};
+      if (request->protector_id().size() != id.size()) {
+        return Error(ErrorReason::kNoSuchProtector, "no protector has such an id");
+      }
+      std::copy(request->protector_id().begin(), request->protector_id().end(), id.begin());
+      return parts_.enrolment.RemoveProtector(uid, credential, id);
     });
   }
 

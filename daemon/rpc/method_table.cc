@@ -20,6 +20,8 @@ constexpr std::array kTable = {
     MethodRule{"GetStatus", WhoMay::kSelfOrRootFor},
     MethodRule{"ChangePassphrase", WhoMay::kSelf},
     MethodRule{"RenewRecovery", WhoMay::kSelf},
+    MethodRule{"AddKeyFile", WhoMay::kSelf},
+    MethodRule{"RemoveProtector", WhoMay::kSelf},
 };
 
 }  // namespace

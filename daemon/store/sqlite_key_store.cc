@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/error.h"
+#include "common/hex.h"
 #include "common/status_macros.h"
 #include "daemon/store/schema.h"
 
@@ -129,6 +130,34 @@ absl::StatusOr<std::vector<KeyRecord>> SqliteKeyStore::ListKeys(Uid uid) {
   }
 }
 
+absl::StatusOr<int64_t> SqliteKeyStore::FindKeyId(Uid uid, const std::string& name) {
+  ASSIGN_OR_RETURN(SqliteStatement find,
+                   db_->Prepare("SELECT key_id FROM keys WHERE uid = ?1 AND name = ?2"));
+  ASSIGN_OR_RETURN(const bool row, find.Bind(1, int64_t{uid}).Bind(2, name).Step());
+  if (!row) return Error(ErrorReason::kNotEnrolled, "the user has no key of that name");
+  return find.Int(0);
+}
+
+absl::StatusOr<SqliteKeyStore::ProtectorCount> SqliteKeyStore::CountProtectors(
+    int64_t key_id, const ProtectorId& id) {
+  ASSIGN_OR_RETURN(SqliteStatement count,
+                   db_->Prepare("SELECT count(*), coalesce(sum(protector_id = ?2), 0)"
+                                " FROM protectors WHERE key_id = ?1"));
+  RETURN_IF_ERROR(count.Bind(1, key_id).Bind(2, id).Run());
+  return ProtectorCount{.all = static_cast<size_t>(count.Int(0)), .has_id = count.Int(1) != 0};
+}
+
+absl::Status SqliteKeyStore::DeleteProtector(const ProtectorId& id) {
+  ASSIGN_OR_RETURN(SqliteStatement remove,
+                   db_->Prepare("DELETE FROM protectors WHERE protector_id = ?1"));
+  return remove.Bind(1, id).Run();
+}
+
+void SqliteKeyStore::ForgetDeleted() {
+  // What is left to do when this fails (a reader in the way) is done by the next checkpoint.
+  db_->Execute("PRAGMA wal_checkpoint(TRUNCATE)").IgnoreError();
+}
+
 absl::Status SqliteKeyStore::ReplaceProtector(Uid uid, const std::string& name,
                                               const ProtectorId& old_id,
                                               const ProtectorRecord& replacement) {
@@ -136,27 +165,49 @@ absl::Status SqliteKeyStore::ReplaceProtector(Uid uid, const std::string& name,
   {
     SqliteTransaction transaction(*db_);
     RETURN_IF_ERROR(transaction.begun());
-    int64_t key_id = 0;
-    {
-      ASSIGN_OR_RETURN(SqliteStatement find,
-                       db_->Prepare("SELECT key_id FROM keys JOIN protectors USING (key_id)"
-                                    " WHERE uid = ?1 AND name = ?2 AND protector_id = ?3"));
-      ASSIGN_OR_RETURN(const bool row,
-                       find.Bind(1, int64_t{uid}).Bind(2, name).Bind(3, old_id).Step());
-      if (!row) {
-        return Error(ErrorReason::kChangedMeanwhile, "the protector was replaced meanwhile");
-      }
-      key_id = find.Int(0);
+    ASSIGN_OR_RETURN(const int64_t key_id, FindKeyId(uid, name));
+    ASSIGN_OR_RETURN(const ProtectorCount count, CountProtectors(key_id, old_id));
+    if (!count.has_id) {
+      return Error(ErrorReason::kChangedMeanwhile, "the protector was replaced meanwhile");
     }
     RETURN_IF_ERROR(InsertProtector(key_id, replacement));
-    ASSIGN_OR_RETURN(SqliteStatement remove,
-                     db_->Prepare("DELETE FROM protectors WHERE protector_id = ?1"));
-    RETURN_IF_ERROR(remove.Bind(1, old_id).Run());
+    RETURN_IF_ERROR(DeleteProtector(old_id));
     RETURN_IF_ERROR(transaction.Commit());
   }
-  // The log still holds the page with the old protector; secure_delete cannot reach it. What is
-  // left to do when this fails (a reader in the way) is done by the next checkpoint.
-  db_->Execute("PRAGMA wal_checkpoint(TRUNCATE)").IgnoreError();
+  ForgetDeleted();
+  return absl::OkStatus();
+}
+
+absl::Status SqliteKeyStore::AddProtector(Uid uid, const std::string& name,
+                                          const ProtectorRecord& protector) {
+  const std::lock_guard lock(mutex_);
+  SqliteTransaction transaction(*db_);
+  RETURN_IF_ERROR(transaction.begun());
+  ASSIGN_OR_RETURN(const int64_t key_id, FindKeyId(uid, name));
+  ASSIGN_OR_RETURN(const ProtectorCount count, CountProtectors(key_id, protector.id));
+  if (count.all >= kMaxProtectors) {
+    return Error(ErrorReason::kTooManyProtectors, "the key has as many protectors as it may");
+  }
+  RETURN_IF_ERROR(InsertProtector(key_id, protector));
+  return transaction.Commit();
+}
+
+absl::Status SqliteKeyStore::RemoveProtector(Uid uid, const std::string& name,
+                                             const ProtectorId& id) {
+  const std::lock_guard lock(mutex_);
+  {
+    SqliteTransaction transaction(*db_);
+    RETURN_IF_ERROR(transaction.begun());
+    ASSIGN_OR_RETURN(const int64_t key_id, FindKeyId(uid, name));
+    ASSIGN_OR_RETURN(const ProtectorCount count, CountProtectors(key_id, id));
+    if (!count.has_id) return Error(ErrorReason::kNoSuchProtector, "no such protector", ToHex(id));
+    if (count.all == 1) {
+      return Error(ErrorReason::kLastProtector, "without it nothing would open the key", ToHex(id));
+    }
+    RETURN_IF_ERROR(DeleteProtector(id));
+    RETURN_IF_ERROR(transaction.Commit());
+  }
+  ForgetDeleted();
   return absl::OkStatus();
 }
 

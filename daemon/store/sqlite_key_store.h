@@ -24,11 +24,26 @@ class SqliteKeyStore final : public KeyStore {
   [[nodiscard]] absl::Status ReplaceProtector(Uid uid, const std::string& name,
                                               const ProtectorId& old_id,
                                               const ProtectorRecord& replacement) override;
+  [[nodiscard]] absl::Status AddProtector(Uid uid, const std::string& name,
+                                          const ProtectorRecord& protector) override;
+  [[nodiscard]] absl::Status RemoveProtector(Uid uid, const std::string& name,
+                                             const ProtectorId& id) override;
 
  private:
   explicit SqliteKeyStore(std::unique_ptr<SqliteDb> db) : db_(std::move(db)) {}
 
-  // With mutex_ held.
+  // The rest with mutex_ held.
+  [[nodiscard]] absl::StatusOr<int64_t> FindKeyId(Uid uid, const std::string& name);
+  // How many protectors the key has, and whether `id` is one of them.
+  struct ProtectorCount {
+    size_t all = 0;
+    bool has_id = false;
+  };
+  [[nodiscard]] absl::StatusOr<ProtectorCount> CountProtectors(int64_t key_id,
+                                                               const ProtectorId& id);
+  [[nodiscard]] absl::Status DeleteProtector(const ProtectorId& id);
+  // The log still holds the page with a deleted protector, where secure_delete cannot reach.
+  void ForgetDeleted();
   [[nodiscard]] absl::Status InsertProtector(int64_t key_id, const ProtectorRecord& protector);
   [[nodiscard]] absl::StatusOr<std::vector<ProtectorRecord>> ReadProtectors(int64_t key_id);
   [[nodiscard]] absl::StatusOr<KeyRecord> ReadKey(const SqliteStatement& row);

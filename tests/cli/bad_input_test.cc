@@ -131,6 +131,11 @@ TEST_F(BadInputTest, OtherFileSystemsAreRefused) {
   Expect(Cli(alice(), {"policy", dir}), "FILESYSTEM_UNSUPPORTED", 15);
 }
 
+TEST_F(BadInputTest, PerUserDirectoryNeedsAnAuthenticatedVolume) {
+  const std::string dir = MakeDir(volume_ + "/d", alice());
+  Expect(Cli(alice(), {"setpolicy", "--per-user", dir}), "FILESYSTEM_UNSUPPORTED", 15);
+}
+
 TEST_F(BadInputTest, ReadOnlyVolume) {
   const std::string dir = MakeDir(volume_ + "/d", alice());
   MustRun({"mount", "-o", "remount,ro", volume_});

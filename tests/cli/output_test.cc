@@ -38,6 +38,9 @@ TEST_F(OutputTest, EveryReportIsOneJsonObject) {
       {{"setpolicy", dir, "--allow-unauthenticated"}, ""},
       {{"policy", dir}, ""},
       {{"recovery", "renew", "--passphrase-fd", "3"}, phrase},
+      {{"protectors", "list"}, ""},
+      {{"protectors", "add-key-file", dir + "/key", "--passphrase-fd", "3"}, phrase},
+      {{"protectors", "remove", "00", "--key-file", dir + "/key"}, ""},
       {{"passphrase", "change", "--passphrase-fd", "3"}, phrase + "a new passphrase\n"},
       {{"lock"}, ""},
   };
@@ -97,7 +100,7 @@ TEST_F(OutputTest, EveryExitCodeOfTheHelpIsDocumented) {
     EXPECT_THAT(doc.str(), HasSubstr("| " + std::to_string(code) + " | " + meaning + " |"));
     ++documented;
   }
-  EXPECT_EQ(documented, 21);
+  EXPECT_EQ(documented, 22);
 }
 
 TEST_F(OutputTest, ReportThatCannotBeWrittenIsAFailure) {

@@ -54,6 +54,20 @@ class FakeKeyStore final : public KeyStore {
     return Error(ErrorReason::kChangedMeanwhile, "gone");
   }
 
+  absl::Status AddProtector(Uid uid, const std::string& name,
+                            const ProtectorRecord& protector) override {
+    if (!failure.ok()) return failure;
+    keys.at({uid, name}).protectors.push_back(protector);
+    return absl::OkStatus();
+  }
+  absl::Status RemoveProtector(Uid uid, const std::string& name, const ProtectorId& id) override {
+    if (!failure.ok()) return failure;
+    const auto removed =
+        std::erase_if(keys.at({uid, name}).protectors,
+                      [&](const ProtectorRecord& protector) { return protector.id == id; });
+    return removed == 1 ? absl::OkStatus() : Error(ErrorReason::kNoSuchProtector, "none");
+  }
+
   absl::Status failure;  // returned by what changes something
   std::map<std::pair<Uid, std::string>, KeyRecord> keys;
 };
@@ -79,8 +93,9 @@ class FakeProtector final : public Protector {
     if (!failure.ok()) return failure;
     if (!std::equal(credential.bytes().begin(), credential.bytes().end(), record.parameters.begin(),
                     record.parameters.end())) {
-      return Error(kind_ == ProtectorKind::kRecovery ? ErrorReason::kWrongRecoveryCode
-                                                     : ErrorReason::kWrongPassphrase,
+      return Error(kind_ == ProtectorKind::kPassphrase ? ErrorReason::kWrongPassphrase
+                   : kind_ == ProtectorKind::kRecovery ? ErrorReason::kWrongRecoveryCode
+                                                       : ErrorReason::kWrongKeyFile,
                    "wrong");
     }
     return SecretBuffer::CopyOf(absl::MakeConstSpan(record.wrapped_key));

@@ -10,7 +10,7 @@
 #include <sstream>
 
 #include "common/recovery_code.h"
-#include "daemon/protectors/recovery_protector.h"
+#include "daemon/protectors/hkdf_protector.h"
 #include "daemon/store/sqlite_key_store.h"
 #include "tests/integration/keyd_fixture.h"
 
@@ -117,8 +117,9 @@ TEST_F(FaultsTest, NoPartOfTheKeyIsInMemoryAfterLock) {
   std::string key;
   for (const ProtectorRecord& protector : record->protectors) {
     if (protector.kind != ProtectorKind::kRecovery) continue;
-    const auto opened = RecoveryProtector().Unwrap(
-        {.uid = alice(), .identifier = record->identifier}, protector, *ParseRecoveryCode(code));
+    const auto opened = HkdfProtector(ProtectorKind::kRecovery)
+                            .Unwrap({.uid = alice(), .identifier = record->identifier}, protector,
+                                    *ParseRecoveryCode(code));
     ASSERT_TRUE(opened.ok());
     key = std::string(opened->text());
   }

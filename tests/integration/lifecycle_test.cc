@@ -117,6 +117,19 @@ TEST_F(LifecycleTest, BusyFilesAreNamedAndLockedWhenClosed) {
   EXPECT_EQ(WaitForState(alice(), "locked"), "locked");
 }
 
+TEST_F(LifecycleTest, LockWaitsForFilesToBeClosed) {
+  const std::string volume = MountVolume("a");
+  Enrol(alice(), kPassphrase);
+  Unlock(alice(), kPassphrase);
+  const std::string dir = MakeEncryptedDir(volume, "d", alice());
+  ASSERT_EQ(Shell(alice(), "echo x > " + dir + "/f").exit_code, 0);
+  const Child holder(alice(), {"sh", "-c", "exec 9< " + dir + "/f; sleep 1"});
+  usleep(200'000);
+  const RunResult lock = Cli(alice(), {"lock", "--wait", "20"});
+  EXPECT_EQ(lock.exit_code, 0) << lock.out;
+  EXPECT_EQ(State(alice()), "locked");
+}
+
 TEST_F(LifecycleTest, MappedFileIsBusyAfterItsDescriptorIsClosed) {
   const std::string volume = MountVolume("a");
   Enrol(alice(), kPassphrase);
@@ -218,6 +231,53 @@ TEST_F(LifecycleTest, RenewedRecoveryCodeReplacesTheOld) {
   const std::vector<std::string> unlock = {"unlock", "--recovery", "--passphrase-fd", "3"};
   EXPECT_EQ(Cli(alice(), unlock, old_code + "\n").exit_code, 6);
   EXPECT_EQ(Cli(alice(), unlock, new_code + "\n").exit_code, 0);
+}
+
+TEST_F(LifecycleTest, KeyFileUnlocksUntilItsProtectorIsRemoved) {
+  Enrol(alice(), kPassphrase);
+  const std::string phrase = std::string(kPassphrase) + "\n";
+  const std::string file = MakeDir(work() + "/home", alice()) + "/key";
+  const RunResult added =
+      Cli(alice(), {"protectors", "add-key-file", file, "--passphrase-fd", "3"}, phrase);
+  ASSERT_EQ(added.exit_code, 0) << added.out;
+  const std::string id = JsonField(added.out, "protector_id");
+  EXPECT_EQ(Shell(0, "stat -c '%a %s %u' " + file).out, "600 64 " + std::to_string(alice()) + "\n");
+  EXPECT_EQ(Cli(alice(), {"unlock", "--key-file", file}).exit_code, 0);
+  EXPECT_THAT(Cli(alice(), {"protectors", "list"}).out, HasSubstr(id));
+  // An existing file is never overwritten, and a failed call leaves no file.
+  EXPECT_EQ(
+      Cli(alice(), {"protectors", "add-key-file", file, "--passphrase-fd", "3"}, phrase).exit_code,
+      7);
+  EXPECT_EQ(Cli(alice(), {"protectors", "add-key-file", file + "2", "--passphrase-fd", "3"},
+                "not the passphrase\n")
+                .exit_code,
+            6);
+  EXPECT_NE(access((file + "2").c_str(), F_OK), 0);
+  EXPECT_EQ(Cli(alice(), {"protectors", "remove", id, "--key-file", file}).exit_code, 0);
+  EXPECT_EQ(JsonField(Cli(alice(), {"unlock", "--key-file", file}).out, "reason"),
+            "WRONG_KEY_FILE");
+}
+
+TEST_F(LifecycleTest, LastProtectorStays) {
+  Enrol(alice(), kPassphrase);
+  const std::string phrase = std::string(kPassphrase) + "\n";
+  std::string list = Cli(alice(), {"protectors", "list"}).out;
+  for (int i = 0; i < 2; ++i) {
+    const size_t at = list.find("\"id\": ");
+    ASSERT_NE(at, std::string::npos);
+    const std::string id = JsonField(list.substr(at), "id");
+    const bool is_passphrase = JsonField(list.substr(at), "kind") == "passphrase";
+    list = list.substr(at + 10);
+    if (is_passphrase) continue;
+    EXPECT_EQ(Cli(alice(), {"protectors", "remove", id, "--passphrase-fd", "3"}, phrase).exit_code,
+              0);
+  }
+  const std::string last = JsonField(Cli(alice(), {"protectors", "list"}).out, "id");
+  const RunResult result =
+      Cli(alice(), {"protectors", "remove", last, "--passphrase-fd", "3"}, phrase);
+  EXPECT_EQ(result.exit_code, 21);
+  EXPECT_EQ(JsonField(result.out, "reason"), "LAST_PROTECTOR");
+  Unlock(alice(), kPassphrase);
 }
 
 TEST_F(LifecycleTest, KeysStayInTheKernelAcrossARestartAndLockStillWorks) {

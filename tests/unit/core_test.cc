@@ -72,7 +72,9 @@ class EnrolmentTest : public testing::Test {
     auto passphrase = std::make_unique<FakeProtector>(ProtectorKind::kPassphrase);
     by_passphrase_ = passphrase.get();
     kinds_[ProtectorKind::kPassphrase] = std::move(passphrase);
-    kinds_[ProtectorKind::kRecovery] = std::make_unique<FakeProtector>(ProtectorKind::kRecovery);
+    for (const ProtectorKind kind : {ProtectorKind::kRecovery, ProtectorKind::kKeyFile}) {
+      kinds_[kind] = std::make_unique<FakeProtector>(kind);
+    }
   }
   KeyRecord Record() { return *store_.FindKey(1, kDefaultKeyName); }
 
@@ -160,6 +162,39 @@ TEST_F(EnrolmentTest, RenewedRecoveryCodeReplacesTheOld) {
             ErrorReason::kWrongRecoveryCode);
   EXPECT_TRUE(
       opener_.Open(Record(), {.kind = ProtectorKind::kRecovery, .secret = renewed->Clone()}).ok());
+}
+
+TEST_F(EnrolmentTest, KeyFileOpensUntilItIsRemoved) {
+  ASSERT_TRUE(enrolment_.Enrol(1, Text("passphrase")).ok());
+  const SecretBuffer contents(kKeyFileSize);
+  const auto id = enrolment_.AddKeyFile(1, Passphrase("passphrase"), contents);
+  ASSERT_TRUE(id.ok());
+  const Credential by_file{.kind = ProtectorKind::kKeyFile, .secret = contents.Clone()};
+  EXPECT_TRUE(opener_.Open(Record(), by_file).ok());
+  EXPECT_EQ(ReasonOf(enrolment_.RemoveProtector(1, Passphrase("nonsense"), *id)),
+            ErrorReason::kWrongPassphrase);
+  EXPECT_TRUE(opener_.Open(Record(), by_file).ok());
+  EXPECT_TRUE(enrolment_.RemoveProtector(1, by_file, *id).ok());
+  EXPECT_EQ(ReasonOf(opener_.Open(Record(), by_file).status()), ErrorReason::kWrongKeyFile);
+}
+
+TEST_F(EnrolmentTest, KeyFileOfTheWrongSizeIsRefused) {
+  ASSERT_TRUE(enrolment_.Enrol(1, Text("passphrase")).ok());
+  EXPECT_EQ(ReasonOf(enrolment_.AddKeyFile(1, Passphrase("passphrase"), SecretBuffer(63)).status()),
+            ErrorReason::kKeyFileUnusable);
+}
+
+TEST_F(EnrolmentTest, RemovedPassphraseAndRecoveryCodeCanBeMadeAgain) {
+  const auto enrolled = enrolment_.Enrol(1, Text("passphrase"));
+  const Credential code{.kind = ProtectorKind::kRecovery,
+                        .secret = enrolled->recovery_code.Clone()};
+  ASSERT_TRUE(enrolment_.RemoveProtector(1, code, Record().protectors[0].id).ok());
+  ASSERT_TRUE(enrolment_.ChangePassphrase(1, code, Text("new phrase")).ok());
+  ASSERT_EQ(Record().protectors.size(), 2U);
+  ASSERT_TRUE(
+      enrolment_.RemoveProtector(1, Passphrase("new phrase"), Record().protectors[0].id).ok());
+  ASSERT_TRUE(enrolment_.RenewRecovery(1, Passphrase("new phrase")).ok());
+  EXPECT_EQ(Record().protectors.size(), 2U);
 }
 
 TEST_F(EnrolmentTest, MistypedRecoveryCodeIsNoGuess) {

@@ -8,8 +8,8 @@
 #include "common/hex.h"
 #include "common/recovery_code.h"
 #include "daemon/crypto/random.h"
+#include "daemon/protectors/hkdf_protector.h"
 #include "daemon/protectors/passphrase_protector.h"
-#include "daemon/protectors/recovery_protector.h"
 #include "daemon/protectors/wrapping.h"
 
 namespace ext4crypt {
@@ -93,17 +93,21 @@ TEST_P(ProtectorTest, TwoRecordsOfOneKeyHaveNothingInCommon) {
   EXPECT_NE(second->wrapped_key, record_.wrapped_key);
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, ProtectorTest,
-                         testing::Values(Kind{"Passphrase",
-                                              [] {
-                                                return std::make_unique<PassphraseProtector>(
-                                                    PassphraseCost{.memory_mib = 8, .passes = 4});
-                                              },
-                                              ErrorReason::kWrongPassphrase},
-                                         Kind{"Recovery",
-                                              [] { return std::make_unique<RecoveryProtector>(); },
-                                              ErrorReason::kWrongRecoveryCode}),
-                         [](const testing::TestParamInfo<Kind>& kind) { return kind.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, ProtectorTest,
+    testing::Values(Kind{"Passphrase",
+                         [] {
+                           return std::make_unique<PassphraseProtector>(
+                               PassphraseCost{.memory_mib = 8, .passes = 4});
+                         },
+                         ErrorReason::kWrongPassphrase},
+                    Kind{"Recovery",
+                         [] { return std::make_unique<HkdfProtector>(ProtectorKind::kRecovery); },
+                         ErrorReason::kWrongRecoveryCode},
+                    Kind{"KeyFile",
+                         [] { return std::make_unique<HkdfProtector>(ProtectorKind::kKeyFile); },
+                         ErrorReason::kWrongKeyFile}),
+    [](const testing::TestParamInfo<Kind>& kind) { return kind.param.name; });
 
 TEST(PassphraseProtectorTest, ImpossibleCostInARecordIsNotTried) {
   PassphraseProtector protector(PassphraseCost{.memory_mib = 8, .passes = 4});

@@ -151,6 +151,34 @@ TEST_F(StoreTest, FailedReplacementKeepsTheOldProtector) {
   EXPECT_TRUE(there);
 }
 
+TEST_F(StoreTest, RemovedProtectorIsGoneFromTheFilesAndTheLastOneStays) {
+  const KeyRecord key = MakeKey(1, "default");
+  ASSERT_TRUE(store_->CreateKey(key).ok());
+  ASSERT_TRUE(store_->RemoveProtector(1, "default", key.protectors[0].id).ok());
+  EXPECT_FALSE(FilesContain(key.protectors[0].wrapped_key));
+  EXPECT_EQ(ReasonOf(store_->RemoveProtector(1, "default", key.protectors[0].id)),
+            ErrorReason::kNoSuchProtector);
+  EXPECT_EQ(ReasonOf(store_->RemoveProtector(1, "default", key.protectors[1].id)),
+            ErrorReason::kLastProtector);
+  EXPECT_EQ(store_->FindKey(1, "default")->protectors.size(), 1U);
+}
+
+TEST_F(StoreTest, ProtectorsOfOthersCannotBeRemovedAndThereIsALimit) {
+  const KeyRecord mine = MakeKey(1, "default");
+  const KeyRecord other = MakeKey(2, "default");
+  ASSERT_TRUE(store_->CreateKey(mine).ok());
+  ASSERT_TRUE(store_->CreateKey(other).ok());
+  EXPECT_EQ(ReasonOf(store_->RemoveProtector(1, "default", other.protectors[0].id)),
+            ErrorReason::kNoSuchProtector);
+  for (size_t i = mine.protectors.size(); i < kMaxProtectors; ++i) {
+    EXPECT_TRUE(store_->AddProtector(1, "default", MakeProtector(ProtectorKind::kKeyFile)).ok());
+  }
+  EXPECT_EQ(ReasonOf(store_->AddProtector(1, "default", MakeProtector(ProtectorKind::kKeyFile))),
+            ErrorReason::kTooManyProtectors);
+  EXPECT_EQ(ReasonOf(store_->AddProtector(3, "default", MakeProtector(ProtectorKind::kKeyFile))),
+            ErrorReason::kNotEnrolled);
+}
+
 TEST_F(StoreTest, OneStoreServesManyThreads) {
   std::vector<std::thread> threads;
   for (Uid uid = 1; uid <= 8; ++uid) {

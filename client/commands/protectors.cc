@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// ext4crypt protectors: the ways to unwrap the user's key.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "client/commands/command.h"
+#include "client/commands/credential.h"
+#include "client/commands/render.h"
+#include "client/fs/key_file.h"
+#include "client/rpc/keyd_client.h"
+#include "common/error.h"
+#include "common/hex.h"
+#include "common/status_macros.h"
+
+namespace ext4crypt {
+namespace {
+
+struct Options {
+  CredentialOptions credential;
+  std::string path;
+  std::string id;
+};
+
+CommandResult List(const GlobalOptions& globals) {
+  ASSIGN_OR_FAIL(KeydClient client, KeydClient::Connect(globals.socket));
+  ASSIGN_OR_FAIL(const keyd::v1::GetStatusResponse response, client.GetStatus(std::nullopt));
+  if (!response.enrolled()) return Failure(Error(ErrorReason::kNotEnrolled, "no key"));
+  CommandResult result;
+  for (const keyd::v1::ProtectorInfo& protector : response.keys(0).protectors()) {
+    absl::StrAppend(&result.text, IdentifierHex(protector.id()), "  ", protector.kind(), ", made ",
+                    absl::FormatTime("%Y-%m-%d", absl::FromUnixSeconds(protector.created_unix_s()),
+                                     absl::LocalTimeZone()),
+                    "\n");
+  }
+  result.json.Set("protectors", ProtectorsJson(response.keys(0)));
+  return result;
+}
+
+CommandResult AddKeyFile(const GlobalOptions& globals, const Options& options) {
+  FAIL_IF_ERROR(KeydClient::Probe(globals.socket));
+  ASSIGN_OR_FAIL(const TypedCredential credential,
+                 ReadCredential(options.credential, "Passphrase"));
+  ASSIGN_OR_FAIL(KeydClient client, KeydClient::Connect(globals.socket));
+  // The file first: a protector whose file could not be written would be of no use.
+  ASSIGN_OR_FAIL(const SecretBuffer contents, CreateKeyFile(options.path));
+  auto added = client.AddKeyFile(credential, contents);
+  if (!added.ok()) {
+    ::unlink(options.path.c_str());
+    return Failure(added.status());
+  }
+  const std::string id = IdentifierHex(added->protector_id());
+  CommandResult result;
+  result.text = absl::StrCat(options.path, ": a new key file, protector ", id,
+                             "\nWho has this file has your key. Use it with: ext4crypt unlock "
+                             "--key-file PATH\n");
+  result.json.Set("path", options.path);
+  result.json.Set("protector_id", id);
+  return result;
+}
+
+CommandResult Remove(const GlobalOptions& globals, const Options& options) {
+  const auto id = FromHex(options.id);
+  if (!id.has_value()) {
+    return Failure(Error(ErrorReason::kNoSuchProtector, "no protector id", options.id));
+  }
+  FAIL_IF_ERROR(KeydClient::Probe(globals.socket));
+  ASSIGN_OR_FAIL(const TypedCredential credential,
+                 ReadCredential(options.credential, "Passphrase"));
+  ASSIGN_OR_FAIL(KeydClient client, KeydClient::Connect(globals.socket));
+  FAIL_IF_ERROR(client.RemoveProtector(credential, std::string(id->begin(), id->end())));
+  CommandResult result;
+  result.text = absl::StrCat("Protector ", options.id, " is removed; it opens nothing any more.\n");
+  result.json.Set("protector_id", options.id);
+  result.json.SetBool("removed", true);
+  return result;
+}
+
+}  // namespace
+
+void AddProtectors(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected) {
+  CLI::App* group = app.add_subcommand("protectors", "List, add and remove ways to unlock");
+  group->require_subcommand(1);
+  const auto options = std::make_shared<Options>();
+
+  group->add_subcommand("list", "List them")->callback([&globals, &selected] {
+    selected = {.verb = "protectors list", .run = [&globals] { return List(globals); }};
+  });
+
+  CLI::App* add = group->add_subcommand("add-key-file", "Make a key file that unlocks your key");
+  add->add_option("PATH", options->path, "The file to make, on a medium you keep")->required();
+  AddCredentialOptions(*add, options->credential);
+  add->callback([&globals, &selected, options] {
+    selected = {.verb = "protectors add-key-file",
+                .run = [&globals, options] { return AddKeyFile(globals, *options); }};
+  });
+
+  CLI::App* remove = group->add_subcommand("remove", "Remove one; never the last");
+  remove->add_option("ID", options->id, "Its id, as `protectors list` shows it")->required();
+  AddCredentialOptions(*remove, options->credential);
+  remove->callback([&globals, &selected, options] {
+    selected = {.verb = "protectors remove",
+                .run = [&globals, options] { return Remove(globals, *options); }};
+  });
+}
+
+}  // namespace ext4crypt

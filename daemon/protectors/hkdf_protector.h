@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// A key wrapped under a secret that is random itself: a recovery code, a key file.
+#pragma once
+
+#include "daemon/core/protector.h"
+
+namespace ext4crypt {
+
+// No slow derivation: nobody guesses 160 random bits or more. HKDF-SHA512 with a salt of its own
+// makes the wrapping key, with an info that differs by kind. Parameters as stored: algorithm u8 =
+// 1, salt 16. The credential is bytes: a recovery code's 20, not its written form; a key file's 64.
+class HkdfProtector final : public Protector {
+ public:
+  // `kind` is kRecovery or kKeyFile.
+  explicit HkdfProtector(ProtectorKind kind) : kind_(kind) {}
+
+  [[nodiscard]] ProtectorKind kind() const override { return kind_; }
+  [[nodiscard]] absl::StatusOr<ProtectorRecord> Wrap(const ProtectorBinding& binding,
+                                                     const SecretBuffer& key,
+                                                     const SecretBuffer& credential) override;
+  [[nodiscard]] absl::StatusOr<SecretBuffer> Unwrap(const ProtectorBinding& binding,
+                                                    const ProtectorRecord& record,
+                                                    const SecretBuffer& credential) override;
+
+ private:
+  [[nodiscard]] SecretBuffer WrappingKey(const SecretBuffer& credential,
+                                         absl::Span<const uint8_t> salt) const;
+
+  const ProtectorKind kind_;
+};
+
+}  // namespace ext4crypt
