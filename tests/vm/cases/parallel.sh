@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 # Several writers at once, with little memory, so that writeback and reclaim run in the middle of everything.
 # vm: disk=1G memory=320 seconds=900
+# console-allowed: ext4crypt .*authentication failed
 . /e4c/functions.sh
 
 ops=$(setting ops 1000)
@@ -27,6 +28,12 @@ for seed in 11 12 13; do
 		diag /tmp/fsx.$seed 70
 	fi
 done
+# One sparse file, its tag blocks coming and going under the readers.
+if e4c-race /mnt/d/sparse 900 "$(setting races 4000)" >/tmp/race.out 2>&1; then ok "readers and writers of one sparse file"; else
+	not_ok "readers and writers of one sparse file"
+	diag /tmp/race.out
+	dmesg | grep ext4crypt | tail -n 5 | sed 's/^/diag /' >&3
+fi
 must umount /mnt
 check "e2fsck finds nothing" e2fsck -fn /dev/vda
 finish
