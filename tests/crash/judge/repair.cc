@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "repair.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <regex>
+#include <sstream>
+
+#include "absl/strings/str_cat.h"
+
+namespace crash {
+namespace {
+
+struct Ran {
+  int status;
+  std::string output;
+};
+
+Ran Run(const std::string& command) {
+  Ran ran = {-1, ""};
+  FILE* pipe = popen(absl::StrCat("LC_ALL=C ", command, " 2>&1").c_str(), "r");
+  if (pipe == nullptr) return ran;
+  std::array<char, 4096> buffer;
+  for (size_t n; (n = fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) ran.output.append(buffer.data(), n);
+  const int status = pclose(pipe);
+  ran.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+  return ran;
+}
+
+// Lines of e2fsck that tell of no repair but the allowed ones. Totals of the superblock are not journaled, and ext4 itself does not make an
+// extent tree lower when it loses extents: any ext4 has these after a crash.
+bool IsHarmless(const std::string& line) {
+  static const std::regex kHarmless(
+      "|e2fsck 1\\..*|Pass [1-5].*|Fix\\? yes|.*FILE SYSTEM WAS MODIFIED.*|.*: clean, .*|.*: [0-9]+/[0-9]+ files .*"
+      "|.*[Rr]ecovering journal.*|.*Clearing orphaned inode .*"
+      "|Free (blocks|inodes) count wrong \\([0-9]+, counted=[0-9]+\\)\\.|.*Setting free (blocks|inodes) count to .*"
+      "|.*extent tree \\(at level [0-9]\\) could be (shorter|narrower)\\.  Optimize\\? (yes|no)");
+  return std::regex_match(line, kHarmless);
+}
+
+void Check(const std::string& command, int highest, RepairReport& report) {
+  const Ran ran = Run(command);
+  if (ran.status > highest) report.faults.push_back(absl::StrCat(command, ": exit status ", ran.status));
+  std::istringstream lines(ran.output);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.find("ecovering journal") != std::string::npos) report.replayed = true;
+    if (line.find("Clearing orphaned inode") != std::string::npos) report.orphans = true;
+    if (!IsHarmless(line) || ran.status > highest) report.faults.push_back(absl::StrCat(command.substr(0, 10), ": ", line));
+  }
+}
+
+void MountOnce(const std::string& image, const std::string& mount_point, RepairReport& report) {
+  const Ran mounted = Run(absl::StrCat("mount -t ext4 -o loop ", image, " ", mount_point));
+  if (mounted.status != 0) {
+    report.faults.push_back(absl::StrCat("stock mount: ", mounted.output));
+    return;
+  }
+  const Ran unmounted = Run(absl::StrCat("umount ", mount_point));
+  if (unmounted.status != 0) report.faults.push_back(absl::StrCat("stock umount: ", unmounted.output));
+}
+
+}  // namespace
+
+RepairReport RepairImage(const std::string& image, const std::string& mount_point, Repair repair) {
+  RepairReport report;
+  switch (repair) {
+    case Repair::kForce:
+      Check(absl::StrCat("e2fsck -fy ", image), 1, report);
+      break;
+    case Repair::kPreen:
+      Check(absl::StrCat("e2fsck -p ", image), 1, report);
+      break;
+    case Repair::kStockMount:
+      MountOnce(image, mount_point, report);
+      break;
+  }
+  // Whatever the first step left undone shows here.
+  if (report.faults.empty()) Check(absl::StrCat("e2fsck -fn ", image), 0, report);
+  return report;
+}
+
+}  // namespace crash
