@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "session.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
@@ -17,6 +18,7 @@ void ForEachSector(const Entry& entry, Visit visit) {
 }
 
 absl::Status Finish(Session& session, const std::vector<std::vector<Outcome>>& outcomes) {
+  session.done.resize(session.workers.size());
   for (uint32_t worker = 0; worker < session.workers.size(); ++worker) {
     if (outcomes[worker].size() != session.ops) {
       return absl::DataLossError(absl::StrCat(session.name(), ": worker ", worker, " did ", outcomes[worker].size(), " of ", session.ops));
@@ -25,7 +27,9 @@ absl::Status Finish(Session& session, const std::vector<std::vector<Outcome>>& o
     OpSource source(session.workers[worker], worker, session.seed);
     Model& model = session.models.emplace_back(worker);
     for (uint64_t number = 0; number < session.ops; ++number) {
-      model.Apply(static_cast<int64_t>(number), source.Next(), outcomes[worker][number]);
+      const Op op = source.Next();
+      model.Apply(static_cast<int64_t>(number), op, outcomes[worker][number]);
+      session.done[worker].push_back({op, outcomes[worker][number]});
     }
   }
   return absl::OkStatus();
@@ -40,6 +44,19 @@ std::vector<int64_t> Session::Started(size_t position) const {
     started[step.worker] = step.started;
   }
   return started;
+}
+
+std::string Session::History(uint32_t worker, int file, int64_t started) const {
+  constexpr int kMost = 10;
+  std::string text;
+  int lines = 0;
+  for (int64_t n = std::min(started, static_cast<int64_t>(done[worker].size()) - 1); n >= 0 && lines < kMost; --n) {
+    const auto& [op, outcome] = done[worker][static_cast<size_t>(n)];
+    if (op.file != file && op.kind != OpKind::kSyncAll) continue;
+    text = absl::StrCat("op ", n, " ", NameOf(op.kind), " ", op.offset, "+", op.length, " = ", outcome.result, ", size ", outcome.size, "; ", text);
+    ++lines;
+  }
+  return text;
 }
 
 absl::StatusOr<std::vector<Session>> FindSessions(const Log& log) {

@@ -20,6 +20,12 @@ struct Session {
   size_t end = 0;    // ... and the one that ends it
   std::vector<std::string> workers;
   std::vector<Model> models;  // one for each worker; none for SQLite
+  struct Done {
+    Op op;
+    Outcome outcome;
+  };
+  std::vector<std::vector<Done>> done;  // by worker and operation; for reports
+
   // Entries below `end` at which the session's workers went on.
   struct Step {
     size_t entry;
@@ -31,6 +37,8 @@ struct Session {
   [[nodiscard]] std::string name() const { return workload + ", seed " + std::to_string(seed); }
   // For each worker the operation under way when the first `position` entries of the log had been issued; -1: none yet.
   [[nodiscard]] std::vector<int64_t> Started(size_t position) const;
+  // The last operations of a worker on a file, up to `started`, in words.
+  [[nodiscard]] std::string History(uint32_t worker, int file, int64_t started) const;
 };
 
 // Errors: a session without an end, or without all markers (the load failed).

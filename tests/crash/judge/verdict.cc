@@ -71,6 +71,7 @@ void JudgeFile(const volume::Image& image, const volume::KeyRing& keys, const Se
     if (faults.empty()) return;
   }
   for (const std::string& fault : faults) verdict.contents.push_back(absl::StrCat(path, " in op ", started, ": ", fault));
+  verdict.contents.push_back(absl::StrCat(path, ": ", session.History(worker, number, started)));
 }
 
 }  // namespace

@@ -23,6 +23,7 @@ class Worker {
   int64_t Write(const Op& op, int flags);
   int64_t Mapped(const Op& op, bool sync);
   int64_t Allocate(const Op& op, int mode);
+  int64_t ZeroRange(const Op& op);
   int64_t Orphan(const Op& op);
   int64_t Verify(const Op& op);
   int64_t Sync(const Op& op);
