@@ -26,8 +26,8 @@ remount() {
 step_1_fresh_disk() {
 	say "1. A fresh disk, made by the stock mkfs.ext4"
 	load_module
-	check "mkfs.ext4 -I 512 -O encrypt" mkfs.ext4 -q -F -I 512 -O encrypt /dev/vda
-	check "mount -t $FSTYPE" mount -t "$FSTYPE" /dev/vda /mnt
+	needs "mkfs.ext4 -I 512 -O encrypt" mkfs.ext4 -q -F -I 512 -O encrypt /dev/vda
+	needs "mount -t $FSTYPE" mount -t "$FSTYPE" /dev/vda /mnt
 	must mkdir /mnt/alice /mnt/bob
 	must chown alice:alice /mnt/alice && must chown bob:bob /mnt/bob
 }
@@ -42,7 +42,7 @@ step_2_key_service() {
 		with_passphrase "$passphrase" $user enrol >/tmp/enrol.$user 2>&1 || { diag /tmp/enrol.$user; give_up "$user cannot enrol"; }
 		grep -Eq '[0-9A-Za-z]{4,8}(-[0-9A-Za-z]{4,8}){4,}' /tmp/enrol.$user
 		same "$user enrols, and sees a recovery code once" $? 0
-		check "$user unlocks" with_passphrase "$passphrase" $user unlock
+		needs "$user unlocks" with_passphrase "$passphrase" $user unlock
 	done
 	refuses "a wrong passphrase is refused" 'passphrase' with_passphrase 'not the passphrase at all' alice unlock
 }
@@ -50,7 +50,7 @@ step_2_key_service() {
 step_3_policy() {
 	say "3. alice makes an empty directory of hers an encrypted one"
 	must as alice mkdir "$HOME_DIR"
-	check "ext4crypt setpolicy $HOME_DIR" e4c alice setpolicy "$HOME_DIR"
+	needs "ext4crypt setpolicy $HOME_DIR" e4c alice setpolicy "$HOME_DIR"
 }
 
 progress_of_unpacking() { # progress_of_unpacking TOTAL

@@ -39,6 +39,12 @@ check() {
 	fi
 }
 
+# needs NAME COMMAND...: check, where nothing that follows makes sense without it.
+needs() {
+	check "$@"
+	[ "$failures" = 0 ] || give_up "nothing else makes sense without: $1"
+}
+
 # refuses NAME REGEX COMMAND...: the command fails and says REGEX on the way.
 refuses() {
 	local name=$1 regex=$2
