@@ -7,7 +7,13 @@
 #define E4C_TYPES_H
 
 #include <linux/atomic.h>
+#include <linux/slab.h>
 #include <linux/types.h>
+
+/* The kernel's own ext4 has slab caches of the same names, and a name must be unique. */
+#undef KMEM_CACHE
+#define KMEM_CACHE(type, flags)						\
+	kmem_cache_create("e4c_" #type, sizeof(struct type), __alignof__(struct type), flags, NULL)
 
 struct e4c_info;
 struct kobject;

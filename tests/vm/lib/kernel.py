@@ -68,6 +68,7 @@ def _download(release: str, target: Path) -> None:
 def collect_modules(kernel: Kernel, staging: Path) -> None:
     """Unpacks the guest's modules below STAGING/lib/modules/RELEASE and indexes them."""
     target = staging / "lib/modules" / kernel.release
+    target.mkdir(parents=True)
     for source in sorted(_module_files(kernel)):
         plain = target / source.relative_to(kernel.modules).with_suffix("")
         plain.parent.mkdir(parents=True, exist_ok=True)
