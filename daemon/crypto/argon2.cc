@@ -33,9 +33,10 @@ absl::StatusOr<SecretBuffer> Argon2id(const SecretBuffer& passphrase, const Argo
   }
   SecretBuffer out(size);
   const size_t memory_bytes = static_cast<size_t>(cost.memory_mib) << 20;
-  if (crypto_pwhash(out.data(), out.size(), reinterpret_cast<const char*>(passphrase.data()),
-                    passphrase.size(), salt.data(), cost.passes, memory_bytes,
-                    crypto_pwhash_ALG_ARGON2ID13) != 0) {
+  // libsodium wants a pointer even to nothing, and an empty buffer has none.
+  const char* text = passphrase.empty() ? "" : reinterpret_cast<const char*>(passphrase.data());
+  if (crypto_pwhash(out.data(), out.size(), text, passphrase.size(), salt.data(), cost.passes,
+                    memory_bytes, crypto_pwhash_ALG_ARGON2ID13) != 0) {
     return Error(ErrorReason::kInternal, "not enough memory for Argon2id");
   }
   return out;

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <ostream>
 
 #include "common/error.h"
 #include "common/hex.h"
@@ -20,6 +21,8 @@ struct Kind {
   std::function<std::unique_ptr<Protector>()> make;
   ErrorReason wrong;
 };
+
+void PrintTo(const Kind& kind, std::ostream* out) { *out << kind.name; }
 
 class ProtectorTest : public testing::TestWithParam<Kind> {
  protected:

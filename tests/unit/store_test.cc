@@ -145,7 +145,9 @@ TEST_F(StoreTest, FailedReplacementKeepsTheOldProtector) {
   bad.nonce.clear();
   EXPECT_FALSE(store_->ReplaceProtector(1, "default", key.protectors[0].id, bad).ok());
   bool there = false;
-  for (const ProtectorRecord& protector : store_->FindKey(1, "default")->protectors) {
+  const auto found = store_->FindKey(1, "default");
+  ASSERT_TRUE(found.ok());
+  for (const ProtectorRecord& protector : found->protectors) {
     there = there || protector.id == key.protectors[0].id;
   }
   EXPECT_TRUE(there);
