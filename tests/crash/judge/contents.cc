@@ -16,9 +16,12 @@ constexpr Page kZeros = {};
 const Page& BytesOf(const PagePtr& page) { return page ? *page : kZeros; }
 
 // Stores through a mapping may be caught between any two of them, so each byte counts for itself.
-bool MatchesBytewise(const Page& actual, const std::vector<Generation::Version>& allowed, size_t length) {
+bool MatchesBytewise(const Page& actual, const std::vector<Generation::Version>& allowed,
+                     size_t length) {
   for (size_t i = 0; i < length; ++i) {
-    if (std::none_of(allowed.begin(), allowed.end(), [&](const auto& version) { return BytesOf(version.page)[i] == actual[i]; })) return false;
+    if (std::none_of(allowed.begin(), allowed.end(),
+                     [&](const auto& version) { return BytesOf(version.page)[i] == actual[i]; }))
+      return false;
   }
   return true;
 }
@@ -27,7 +30,9 @@ bool Matches(const Page& actual, const std::vector<Generation::Version>& allowed
   for (const auto& version : allowed) {
     if (std::memcmp(actual.data(), BytesOf(version.page).data(), length) == 0) return true;
   }
-  return std::any_of(allowed.begin(), allowed.end(), [](const auto& version) { return version.mapped; }) && MatchesBytewise(actual, allowed, length);
+  return std::any_of(allowed.begin(), allowed.end(),
+                     [](const auto& version) { return version.mapped; }) &&
+         MatchesBytewise(actual, allowed, length);
 }
 
 // Which runs of words a page is made of.
@@ -46,23 +51,28 @@ std::string Describe(const Page& page, size_t length) {
 std::string Expected(const std::vector<Generation::Version>& allowed, size_t length) {
   std::string text;
   for (const auto& version : allowed) {
-    absl::StrAppend(&text, text.empty() ? "" : " | ", "op ", version.op, version.mapped ? " (mapped)" : "", ": ", Describe(BytesOf(version.page), length));
+    absl::StrAppend(&text, text.empty() ? "" : " | ", "op ", version.op,
+                    version.mapped ? " (mapped)" : "", ": ",
+                    Describe(BytesOf(version.page), length));
   }
   return text;
 }
 
 }  // namespace
 
-std::vector<std::string> Compare(const FileOnDisk& file, const Generation& generation, int64_t started) {
+std::vector<std::string> Compare(const FileOnDisk& file, const Generation& generation,
+                                 int64_t started) {
   if (file.exists == generation.absent()) {
     return {generation.absent() ? "exists, though it was removed" : "does not exist"};
   }
   if (generation.absent()) return {};
   std::vector<std::string> faults;
   const auto sizes = generation.AllowedSizes(started);
-  const auto [low, high] = std::minmax_element(sizes.begin(), sizes.end(), [](const auto& a, const auto& b) { return a.size < b.size; });
+  const auto [low, high] = std::minmax_element(
+      sizes.begin(), sizes.end(), [](const auto& a, const auto& b) { return a.size < b.size; });
   if (file.size < low->size || file.size > high->size) {
-    faults.push_back(absl::StrCat("size ", file.size, ", expected ", low->size, " to ", high->size));
+    faults.push_back(
+        absl::StrCat("size ", file.size, ", expected ", low->size, " to ", high->size));
   }
   std::set<uint64_t> pages;
   for (const auto& [page, versions] : generation.pages()) pages.insert(page);
@@ -74,7 +84,8 @@ std::vector<std::string> Compare(const FileOnDisk& file, const Generation& gener
     const Page& actual = it == file.pages.end() ? kZeros : it->second;
     const auto allowed = generation.Allowed(page, started);
     if (Matches(actual, allowed, length)) continue;
-    faults.push_back(absl::StrCat("page ", page, it == file.pages.end() ? " (a hole)" : "", ": actual ", Describe(actual, length), "; expected ",
+    faults.push_back(absl::StrCat("page ", page, it == file.pages.end() ? " (a hole)" : "",
+                                  ": actual ", Describe(actual, length), "; expected ",
                                   Expected(allowed, length)));
     if (faults.size() >= kMostFaults) break;
   }

@@ -13,7 +13,8 @@
 
 namespace crash {
 
-CrashedDisk::CrashedDisk(std::string directory) : directory_(std::move(directory)), image_(directory_ + "/image") {
+CrashedDisk::CrashedDisk(std::string directory)
+    : directory_(std::move(directory)), image_(directory_ + "/image") {
   std::filesystem::create_directories(directory_ + "/mnt");
 }
 
@@ -38,7 +39,9 @@ void CrashedDisk::Set(const std::vector<uint8_t>& bytes) {
   std::memcpy(base_, bytes.data(), bytes.size());
 }
 
-RepairReport CrashedDisk::Repair(crash::Repair repair) const { return RepairImage(image_, directory_ + "/mnt", repair); }
+RepairReport CrashedDisk::Repair(crash::Repair repair) const {
+  return RepairImage(image_, directory_ + "/mnt", repair);
+}
 
 absl::Span<uint8_t> CrashedDisk::bytes() { return {base_, size_}; }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The disk after a crash, as a file that repair tools can work on. Lives in a directory in memory and goes with it.
+// The disk after a crash, as a file that repair tools can work on. Lives in a directory in memory
+// and goes with it.
 #pragma once
 
 #include <string>

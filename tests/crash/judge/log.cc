@@ -54,7 +54,8 @@ absl::Status Log::Parse() {
   uint64_t at = super.sector_size;
   for (uint64_t i = 0; i < super.entries; ++i) {
     Header header = {};
-    if (at + super.sector_size > size_) return absl::DataLossError(absl::StrCat("the log ends in entry ", i));
+    if (at + super.sector_size > size_)
+      return absl::DataLossError(absl::StrCat("the log ends in entry ", i));
     std::memcpy(&header, bytes_ + at, sizeof header);
     at += super.sector_size;
     Entry entry = {.offset = header.sector * super.sector_size,

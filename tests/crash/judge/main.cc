@@ -45,13 +45,17 @@ struct Tally {
   std::atomic<uint64_t> kinds[static_cast<size_t>(PointKind::kLast) + 1];
   std::atomic<uint64_t> repairs[static_cast<size_t>(Repair::kLast) + 1];
   std::atomic<uint64_t> sessions[kMostSessions];
-  std::atomic<uint64_t> passed, failed, authentication, contents, repaired, replayed, orphans, pages, kept, mid_load;
+  std::atomic<uint64_t> passed, failed, authentication, contents, repaired, replayed, orphans,
+      pages, kept, mid_load;
 };
 
 class Judging {
  public:
   Judging(const Options& options, const Log& log, Tally& tally, unsigned job)
-      : options_(options), log_(log), tally_(tally), disk_(absl::StrCat(options.scratch, "/", job)) {}
+      : options_(options),
+        log_(log),
+        tally_(tally),
+        disk_(absl::StrCat(options.scratch, "/", job)) {}
 
   void OnePoint(const Session& session, const Point& point) {
     Advance(session, point.flushed);
@@ -81,7 +85,8 @@ class Judging {
     at_ = position;
   }
 
-  void Count(const Session& session, const Point& point, const RepairReport& repair, const Verdict& verdict) {
+  void Count(const Session& session, const Point& point, const RepairReport& repair,
+             const Verdict& verdict) {
     ++tally_.kinds[static_cast<size_t>(point.kind)];
     ++tally_.repairs[static_cast<size_t>(point.repair)];
     ++tally_.sessions[session.number % kMostSessions];
@@ -93,19 +98,28 @@ class Judging {
     if (!verdict.contents.empty()) ++tally_.contents;
   }
 
-  void Report(const Session& session, const Point& point, const std::vector<int64_t>& started, const RepairReport& repair, const Verdict& verdict,
+  void Report(const Session& session, const Point& point, const std::vector<int64_t>& started,
+              const RepairReport& repair, const Verdict& verdict,
               const std::vector<uint8_t>& bytes) {
-    std::string text = absl::StrCat("not ok ", session.name(), ": --session ", session.number, " --point ", point.index, " (", NameOf(point.kind),
-                                    ", entries ", point.flushed, "..", point.position, ", ", NameOf(point.repair), "); ops");
+    std::string text =
+        absl::StrCat("not ok ", session.name(), ": --session ", session.number, " --point ",
+                     point.index, " (", NameOf(point.kind), ", entries ", point.flushed, "..",
+                     point.position, ", ", NameOf(point.repair), "); ops");
     for (const int64_t op : started) absl::StrAppend(&text, " ", op);
     absl::StrAppend(&text, "\n");
-    for (const auto& [title, lines] : {std::pair("repair", &repair.faults), std::pair("reader", &verdict.authentication), std::pair("contents", &verdict.contents)}) {
-      for (size_t i = 0; i < std::min<size_t>(lines->size(), 12); ++i) absl::StrAppend(&text, "    # ", title, ": ", (*lines)[i], "\n");
+    for (const auto& [title, lines] :
+         {std::pair("repair", &repair.faults), std::pair("reader", &verdict.authentication),
+          std::pair("contents", &verdict.contents)}) {
+      for (size_t i = 0; i < std::min<size_t>(lines->size(), 12); ++i)
+        absl::StrAppend(&text, "    # ", title, ": ", (*lines)[i], "\n");
     }
     if (!options_.keep.empty() && tally_.kept++ < kMostKept) {
       std::filesystem::create_directories(options_.keep);
-      const std::string path = absl::StrCat(options_.keep, "/session", session.number, "-point", point.index, ".img");
-      std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+      const std::string path =
+          absl::StrCat(options_.keep, "/session", session.number, "-point", point.index, ".img");
+      std::ofstream(path, std::ios::binary)
+          .write(reinterpret_cast<const char*>(bytes.data()),
+                 static_cast<std::streamsize>(bytes.size()));
       absl::StrAppend(&text, "    # the disk before repair: ", path, "\n");
     }
     fputs(text.c_str(), stdout);
@@ -125,13 +139,17 @@ struct Task {
   Point point;
 };
 
-std::vector<Task> Plan(const Options& options, const Log& log, const std::vector<Session>& sessions) {
+std::vector<Task> Plan(const Options& options, const Log& log,
+                       const std::vector<Session>& sessions) {
   std::vector<Task> tasks;
   for (size_t i = 0; i < sessions.size(); ++i) {
-    const size_t share = options.points * (i + 1) / sessions.size() - options.points * i / sessions.size();
-    if (options.session >= 0 && sessions[i].number != static_cast<uint32_t>(options.session)) continue;
+    const size_t share =
+        options.points * (i + 1) / sessions.size() - options.points * i / sessions.size();
+    if (options.session >= 0 && sessions[i].number != static_cast<uint32_t>(options.session))
+      continue;
     for (const Point& point : ChoosePoints(log, sessions[i], share, options.seed)) {
-      if (options.point < 0 || point.index == static_cast<size_t>(options.point)) tasks.push_back({&sessions[i], point});
+      if (options.point < 0 || point.index == static_cast<size_t>(options.point))
+        tasks.push_back({&sessions[i], point});
     }
   }
   return tasks;
@@ -139,15 +157,22 @@ std::vector<Task> Plan(const Options& options, const Log& log, const std::vector
 
 void Summary(const std::vector<Session>& sessions, const Tally& tally) {
   for (const Session& session : sessions) {
-    printf("# %s: %lu points\n", session.name().c_str(), tally.sessions[session.number % kMostSessions].load());
+    printf("# %s: %lu points\n", session.name().c_str(),
+           tally.sessions[session.number % kMostSessions].load());
   }
   printf("# kinds:");
-  for (size_t i = 0; i < std::size(tally.kinds); ++i) printf(" %s %lu", NameOf(static_cast<PointKind>(i)), tally.kinds[i].load());
+  for (size_t i = 0; i < std::size(tally.kinds); ++i)
+    printf(" %s %lu", NameOf(static_cast<PointKind>(i)), tally.kinds[i].load());
   printf("\n# repairs:");
-  for (size_t i = 0; i < std::size(tally.repairs); ++i) printf(" %s %lu,", NameOf(static_cast<Repair>(i)), tally.repairs[i].load());
-  printf(" journal replayed %lu, unlinked files deleted %lu\n", tally.replayed.load(), tally.orphans.load());
-  printf("# pages judged: %lu; points with authentication failures %lu, with wrong contents %lu, with other repairs %lu\n", tally.pages.load(),
-         tally.authentication.load(), tally.contents.load(), tally.repaired.load());
+  for (size_t i = 0; i < std::size(tally.repairs); ++i)
+    printf(" %s %lu,", NameOf(static_cast<Repair>(i)), tally.repairs[i].load());
+  printf(" journal replayed %lu, unlinked files deleted %lu\n", tally.replayed.load(),
+         tally.orphans.load());
+  printf(
+      "# pages judged: %lu; points with authentication failures %lu, with wrong contents %lu, with "
+      "other repairs %lu\n",
+      tally.pages.load(), tally.authentication.load(), tally.contents.load(),
+      tally.repaired.load());
   printf("%lu passed, %lu failed\n", tally.passed.load(), tally.failed.load());
 }
 
@@ -159,7 +184,8 @@ bool RunJobs(const Options& options, const Log& log, const std::vector<Task>& ta
     if (child != 0) continue;
     {
       Judging judging(options, log, tally, job);
-      for (size_t i = job; i < tasks.size(); i += options.jobs) judging.OnePoint(*tasks[i].session, tasks[i].point);
+      for (size_t i = job; i < tasks.size(); i += options.jobs)
+        judging.OnePoint(*tasks[i].session, tasks[i].point);
     }
     _exit(0);
   }
@@ -177,15 +203,24 @@ bool Parse(int argc, char** argv, Options& options) {
     }
     if (++i == argc) return false;
     const std::string value = argv[i];
-    if (name == "--log") options.log = value;
-    else if (name == "--points") options.points = strtoull(value.c_str(), nullptr, 10);
-    else if (name == "--seed") options.seed = strtoull(value.c_str(), nullptr, 10);
-    else if (name == "--scratch") options.scratch = value;
-    else if (name == "--keep") options.keep = value;
-    else if (name == "--jobs") options.jobs = static_cast<unsigned>(strtoul(value.c_str(), nullptr, 10));
-    else if (name == "--session") options.session = strtol(value.c_str(), nullptr, 10);
-    else if (name == "--point") options.point = strtol(value.c_str(), nullptr, 10);
-    else return false;
+    if (name == "--log")
+      options.log = value;
+    else if (name == "--points")
+      options.points = strtoull(value.c_str(), nullptr, 10);
+    else if (name == "--seed")
+      options.seed = strtoull(value.c_str(), nullptr, 10);
+    else if (name == "--scratch")
+      options.scratch = value;
+    else if (name == "--keep")
+      options.keep = value;
+    else if (name == "--jobs")
+      options.jobs = static_cast<unsigned>(strtoul(value.c_str(), nullptr, 10));
+    else if (name == "--session")
+      options.session = strtol(value.c_str(), nullptr, 10);
+    else if (name == "--point")
+      options.point = strtol(value.c_str(), nullptr, 10);
+    else
+      return false;
   }
   return !options.log.empty() && !options.scratch.empty() && options.jobs > 0;
 }
@@ -210,7 +245,8 @@ int Main(int argc, char** argv) {
     CrashedDisk disk(options.scratch + "/self-test");
     return SelfTest(**log, sessions->front(), disk) == 0 ? 0 : 1;
   }
-  void* shared = mmap(nullptr, sizeof(Tally), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void* shared =
+      mmap(nullptr, sizeof(Tally), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   auto& tally = *new (shared) Tally();
   const std::vector<Task> tasks = Plan(options, **log, *sessions);
   const bool ended = RunJobs(options, **log, tasks, tally);

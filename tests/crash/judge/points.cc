@@ -17,15 +17,17 @@ void ApplySector(const Entry& entry, uint64_t at, std::vector<uint8_t>& disk) {
   }
 }
 
-// Blocks that any ext4 takes to be written in one piece: half a superblock, half a superblock of the journal and half a commit record
-// fail their checksums, and stock ext4 then refuses to mount.
+// Blocks that any ext4 takes to be written in one piece: half a superblock, half a superblock of
+// the journal and half a commit record fail their checksums, and stock ext4 then refuses to mount.
 bool IsAtomic(const Entry& entry, uint64_t at) {
   if (entry.offset + at < kPage) return true;
   if (entry.data == nullptr) return false;
   const uint8_t* block = entry.data + at;
   static constexpr uint8_t kJournalMagic[] = {0xC0, 0x3B, 0x39, 0x98, 0, 0, 0};
-  // Block type: 2 a commit record, 3 and 4 a superblock. A data block in the log never starts with the magic number.
-  return std::memcmp(block, kJournalMagic, sizeof kJournalMagic) == 0 && block[7] >= 2 && block[7] <= 4;
+  // Block type: 2 a commit record, 3 and 4 a superblock. A data block in the log never starts with
+  // the magic number.
+  return std::memcmp(block, kJournalMagic, sizeof kJournalMagic) == 0 && block[7] >= 2 &&
+         block[7] <= 4;
 }
 
 // One write, or only the sectors of it that `torn` chooses.
@@ -41,9 +43,12 @@ void Apply(const Entry& entry, std::vector<uint8_t>& disk, fsx::Rng* torn) {
   }
 }
 
-bool IsWrite(const Entry& entry, const Session& session) { return entry.length > 0 && entry.offset < session.bytes; }
+bool IsWrite(const Entry& entry, const Session& session) {
+  return entry.length > 0 && entry.offset < session.bytes;
+}
 
-// A flush makes durable what was issued before it. QEMU's virtio disk knows no FUA: the guest sends a flush after such a write.
+// A flush makes durable what was issued before it. QEMU's virtio disk knows no FUA: the guest sends
+// a flush after such a write.
 bool IsFlush(const Entry& entry) { return entry.flush && entry.length == 0; }
 
 PointKind SomeKind(fsx::Rng& rng) {
@@ -63,7 +68,8 @@ Repair SomeRepair(fsx::Rng& rng) {
 }  // namespace
 
 const char* NameOf(PointKind kind) {
-  static constexpr const char* kNames[] = {"boundary", "prefix", "subset", "all-but-one", "only-one", "torn"};
+  static constexpr const char* kNames[] = {"boundary",    "prefix",   "subset",
+                                           "all-but-one", "only-one", "torn"};
   return kNames[static_cast<size_t>(kind)];
 }
 
@@ -72,7 +78,8 @@ const char* NameOf(Repair repair) {
   return kNames[static_cast<size_t>(repair)];
 }
 
-std::vector<Point> ChoosePoints(const Log& log, const Session& session, size_t count, uint64_t seed) {
+std::vector<Point> ChoosePoints(const Log& log, const Session& session, size_t count,
+                                uint64_t seed) {
   fsx::Rng rng(seed * 31 + session.number);
   std::vector<Point> boundaries;
   std::vector<Point> between;  // one for each unflushed write: a crash just after it
@@ -91,7 +98,8 @@ std::vector<Point> ChoosePoints(const Log& log, const Session& session, size_t c
     writes = 0;
   }
   const auto sample = [&rng](std::vector<Point>& from, size_t wanted) {
-    for (size_t i = 0; i < std::min(wanted, from.size()); ++i) std::swap(from[i], from[i + rng.below(from.size() - i)]);
+    for (size_t i = 0; i < std::min(wanted, from.size()); ++i)
+      std::swap(from[i], from[i + rng.below(from.size() - i)]);
     from.resize(std::min(wanted, from.size()));
   };
   sample(boundaries, count * 2 / 5);
@@ -102,7 +110,9 @@ std::vector<Point> ChoosePoints(const Log& log, const Session& session, size_t c
     point.kind = SomeKind(rng);
     points.push_back(point);
   }
-  std::sort(points.begin(), points.end(), [](const Point& a, const Point& b) { return std::pair(a.flushed, a.position) < std::pair(b.flushed, b.position); });
+  std::sort(points.begin(), points.end(), [](const Point& a, const Point& b) {
+    return std::pair(a.flushed, a.position) < std::pair(b.flushed, b.position);
+  });
   for (size_t i = 0; i < points.size(); ++i) {
     points[i].index = i;
     points[i].seed = rng.next();

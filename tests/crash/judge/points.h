@@ -16,7 +16,7 @@ enum class PointKind : uint8_t {
   kSubset,    // any of the unflushed writes
   kAllButOne,
   kOnlyOne,
-  kTorn,      // any of them, and of some only some sectors
+  kTorn,  // any of them, and of some only some sectors
   kLast = kTorn,
 };
 [[nodiscard]] const char* NameOf(PointKind kind);
@@ -35,11 +35,12 @@ struct Point {
   size_t position = 0;  // entries below have been issued
   PointKind kind = PointKind::kBoundary;
   Repair repair = Repair::kForce;
-  uint64_t seed = 0;    // of the choice among [flushed, position)
+  uint64_t seed = 0;  // of the choice among [flushed, position)
 };
 
 // At most `count`, in the order of the log, the same for the same seed.
-[[nodiscard]] std::vector<Point> ChoosePoints(const Log& log, const Session& session, size_t count, uint64_t seed);
+[[nodiscard]] std::vector<Point> ChoosePoints(const Log& log, const Session& session, size_t count,
+                                              uint64_t seed);
 
 // Applies the writes [from, to) to `disk` in full; what lies past its end is left out.
 void ApplyAll(const Log& log, size_t from, size_t to, std::vector<uint8_t>& disk);

@@ -24,31 +24,37 @@ Ran Run(const std::string& command) {
   FILE* pipe = popen(absl::StrCat("LC_ALL=C ", command, " 2>&1").c_str(), "r");
   if (pipe == nullptr) return ran;
   std::array<char, 4096> buffer;
-  for (size_t n; (n = fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) ran.output.append(buffer.data(), n);
+  for (size_t n; (n = fread(buffer.data(), 1, buffer.size(), pipe)) > 0;)
+    ran.output.append(buffer.data(), n);
   const int status = pclose(pipe);
   ran.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128;
   return ran;
 }
 
-// Lines of e2fsck that tell of no repair but the allowed ones. Totals of the superblock are not journaled, and ext4 itself does not make an
-// extent tree lower when it loses extents: any ext4 has these after a crash.
+// Lines of e2fsck that tell of no repair but the allowed ones. Totals of the superblock are not
+// journaled, and ext4 itself does not make an extent tree lower when it loses extents: any ext4 has
+// these after a crash.
 bool IsHarmless(const std::string& line) {
   static const std::regex kHarmless(
-      "|e2fsck 1\\..*|Pass [1-5].*|Fix\\? yes|.*FILE SYSTEM WAS MODIFIED.*|.*: clean, .*|.*: [0-9]+/[0-9]+ files .*"
+      "|e2fsck 1\\..*|Pass [1-5].*|Fix\\? yes|.*FILE SYSTEM WAS MODIFIED.*|.*: clean, .*|.*: "
+      "[0-9]+/[0-9]+ files .*"
       "|.*[Rr]ecovering journal.*|.*Clearing orphaned inode .*"
-      "|Free (blocks|inodes) count wrong \\([0-9]+, counted=[0-9]+\\)\\.|.*Setting free (blocks|inodes) count to .*"
+      "|Free (blocks|inodes) count wrong \\([0-9]+, counted=[0-9]+\\)\\.|.*Setting free "
+      "(blocks|inodes) count to .*"
       "|.*extent tree \\(at level [0-9]\\) could be (shorter|narrower)\\.  Optimize\\? (yes|no)");
   return std::regex_match(line, kHarmless);
 }
 
 void Check(const std::string& command, int highest, RepairReport& report) {
   const Ran ran = Run(command);
-  if (ran.status > highest) report.faults.push_back(absl::StrCat(command, ": exit status ", ran.status));
+  if (ran.status > highest)
+    report.faults.push_back(absl::StrCat(command, ": exit status ", ran.status));
   std::istringstream lines(ran.output);
   for (std::string line; std::getline(lines, line);) {
     if (line.find("ecovering journal") != std::string::npos) report.replayed = true;
     if (line.find("Clearing orphaned inode") != std::string::npos) report.orphans = true;
-    if (!IsHarmless(line) || ran.status > highest) report.faults.push_back(absl::StrCat(command.substr(0, 10), ": ", line));
+    if (!IsHarmless(line) || ran.status > highest)
+      report.faults.push_back(absl::StrCat(command.substr(0, 10), ": ", line));
   }
 }
 
@@ -59,7 +65,8 @@ void MountOnce(const std::string& image, const std::string& mount_point, RepairR
     return;
   }
   const Ran unmounted = Run(absl::StrCat("umount ", mount_point));
-  if (unmounted.status != 0) report.faults.push_back(absl::StrCat("stock umount: ", unmounted.output));
+  if (unmounted.status != 0)
+    report.faults.push_back(absl::StrCat("stock umount: ", unmounted.output));
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What happens to a disk between the power failure and its next use: the stock tools replay the journal.
+// What happens to a disk between the power failure and its next use: the stock tools replay the
+// journal.
 #pragma once
 
 #include <string>
@@ -10,12 +11,14 @@
 namespace crash {
 
 struct RepairReport {
-  std::vector<std::string> faults;  // empty: nothing but replay and deletion of unlinked files was done
+  std::vector<std::string>
+      faults;  // empty: nothing but replay and deletion of unlinked files was done
   bool replayed = false;
   bool orphans = false;
 };
 
 // Repairs the image in place. `mount_point`: an empty directory.
-[[nodiscard]] RepairReport RepairImage(const std::string& image, const std::string& mount_point, Repair repair);
+[[nodiscard]] RepairReport RepairImage(const std::string& image, const std::string& mount_point,
+                                       Repair repair);
 
 }  // namespace crash

@@ -30,10 +30,12 @@ std::vector<Place> WrittenPages(absl::Span<const uint8_t> bytes, const Session& 
       const volume::Layout layout = volume::LayOut(**image, *inode);
       for (const volume::Extent& extent : layout.data) {
         if (extent.unwritten || extent.logical * kPage >= inode->size) continue;
-        const volume::Extent* tags = volume::FindExtent(layout.tags, volume::GroupOfPage(extent.logical));
+        const volume::Extent* tags =
+            volume::FindExtent(layout.tags, volume::GroupOfPage(extent.logical));
         if (tags == nullptr) continue;
         const uint64_t block = tags->physical + volume::GroupOfPage(extent.logical) - tags->logical;
-        places.push_back({extent.physical * kPage, block * kPage + (volume::PlaceOfPage(extent.logical) + 1) * 32});
+        places.push_back({extent.physical * kPage,
+                          block * kPage + (volume::PlaceOfPage(extent.logical) + 1) * 32});
       }
     }
   }
@@ -42,7 +44,8 @@ std::vector<Place> WrittenPages(absl::Span<const uint8_t> bytes, const Session& 
 
 class Tester {
  public:
-  Tester(const Log& log, const Session& session, CrashedDisk& disk) : log_(log), session_(session), disk_(disk) {}
+  Tester(const Log& log, const Session& session, CrashedDisk& disk)
+      : log_(log), session_(session), disk_(disk) {}
 
   // The disk at a flush, with some writes left out.
   void Load(size_t position, const std::function<bool(size_t)>& dropped = nullptr) {
@@ -53,9 +56,12 @@ class Tester {
     disk_.Set(bytes);
     static_cast<void>(disk_.Repair(Repair::kForce));
   }
-  Verdict JudgeAt(size_t position) { return Judge(disk_.bytes(), session_, session_.Started(position), disk_.directory()); }
+  Verdict JudgeAt(size_t position) {
+    return Judge(disk_.bytes(), session_, session_.Started(position), disk_.directory());
+  }
   void Say(const char* what, bool good) {
     printf("%s self-test: %s\n", good ? "ok" : "not ok", what);
+    noticed_ += good ? 1 : 0;
     missed_ += good ? 0 : 1;
   }
   void Spoil(const char* what, uint64_t at, size_t position) {
@@ -63,12 +69,16 @@ class Tester {
     Say(what, !JudgeAt(position).authentication.empty());
     disk_.bytes()[at] ^= 1;
   }
-  [[nodiscard]] int missed() const { return missed_; }
+  int End() const {
+    printf("%d passed, %d failed\n", noticed_, missed_);
+    return missed_;
+  }
 
  private:
   const Log& log_;
   const Session& session_;
   CrashedDisk& disk_;
+  int noticed_ = 0;
   int missed_ = 0;
 };
 
@@ -89,10 +99,11 @@ int SelfTest(const Log& log, const Session& session, CrashedDisk& disk) {
   const size_t middle = flushes[flushes.size() * 2 / 3];
   tester.Load(middle);
   Verdict verdict = tester.JudgeAt(middle);
-  tester.Say("an image that nobody spoiled is good", verdict.authentication.empty() && verdict.contents.empty());
+  tester.Say("an image that nobody spoiled is good",
+             verdict.authentication.empty() && verdict.contents.empty());
   const std::vector<Place> places = WrittenPages(disk.bytes(), session);
   tester.Say("there are pages to spoil", !places.empty());
-  if (places.empty()) return tester.missed();
+  if (places.empty()) return tester.End();
   const Place place = places[places.size() / 2];
   tester.Spoil("a bit of a page", place.page + 1000, middle);
   tester.Spoil("a bit of a tag", place.slot, middle);
@@ -102,11 +113,15 @@ int SelfTest(const Log& log, const Session& session, CrashedDisk& disk) {
   const size_t later = flushes[flushes.size() * 5 / 6];
   verdict = tester.JudgeAt(later);
   tester.Say("a disk that lost all syncs of a while: contents", !verdict.contents.empty());
-  tester.Say("a disk that lost all syncs of a while: every page authentic", verdict.authentication.empty());
+  tester.Say("a disk that lost all syncs of a while: every page authentic",
+             verdict.authentication.empty());
 
-  tester.Load(middle, [&](size_t i) { return i + 400 >= middle && log.entries()[i].offset % kPage == 0 && i % 3 == 0; });
+  tester.Load(middle, [&](size_t i) {
+    return i + 400 >= middle && log.entries()[i].offset % kPage == 0 && i % 3 == 0;
+  });
   verdict = tester.JudgeAt(middle);
-  tester.Say("a disk that dropped each third of the last 400 writes", !verdict.contents.empty() || !verdict.authentication.empty());
+  tester.Say("a disk that dropped each third of the last 400 writes",
+             !verdict.contents.empty() || !verdict.authentication.empty());
 
   Session other = session;
   other.models.clear();
@@ -116,12 +131,15 @@ int SelfTest(const Log& log, const Session& session, CrashedDisk& disk) {
     Model& model = other.models.emplace_back(worker);
     for (uint64_t n = 0; n < session.ops; ++n) {
       const Op op = source.Next();
-      model.Apply(static_cast<int64_t>(n), op, {static_cast<int64_t>(op.length), op.offset + op.length});
+      model.Apply(static_cast<int64_t>(n), op,
+                  {static_cast<int64_t>(op.length), op.offset + op.length});
     }
   }
   tester.Load(middle);
-  tester.Say("the contents of another seed", !Judge(disk.bytes(), other, session.Started(middle), disk.directory()).contents.empty());
-  return tester.missed();
+  tester.Say(
+      "the contents of another seed",
+      !Judge(disk.bytes(), other, session.Started(middle), disk.directory()).contents.empty());
+  return tester.End();
 }
 
 }  // namespace crash

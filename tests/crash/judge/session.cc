@@ -21,7 +21,8 @@ absl::Status Finish(Session& session, const std::vector<std::vector<Outcome>>& o
   session.done.resize(session.workers.size());
   for (uint32_t worker = 0; worker < session.workers.size(); ++worker) {
     if (outcomes[worker].size() != session.ops) {
-      return absl::DataLossError(absl::StrCat(session.name(), ": worker ", worker, " did ", outcomes[worker].size(), " of ", session.ops));
+      return absl::DataLossError(absl::StrCat(session.name(), ": worker ", worker, " did ",
+                                              outcomes[worker].size(), " of ", session.ops));
     }
     if (session.workload.rfind("sqlite-", 0) == 0) continue;
     OpSource source(session.workers[worker], worker, session.seed);
@@ -50,10 +51,12 @@ std::string Session::History(uint32_t worker, int file, int64_t started) const {
   constexpr int kMost = 10;
   std::string text;
   int lines = 0;
-  for (int64_t n = std::min(started, static_cast<int64_t>(done[worker].size()) - 1); n >= 0 && lines < kMost; --n) {
+  for (int64_t n = std::min(started, static_cast<int64_t>(done[worker].size()) - 1);
+       n >= 0 && lines < kMost; --n) {
     const auto& [op, outcome] = done[worker][static_cast<size_t>(n)];
     if (op.file != file && op.kind != OpKind::kSyncAll) continue;
-    text = absl::StrCat("op ", n, " ", NameOf(op.kind), " ", op.offset, "+", op.length, " = ", outcome.result, ", size ", outcome.size, "; ", text);
+    text = absl::StrCat("op ", n, " ", NameOf(op.kind), " ", op.offset, "+", op.length, " = ",
+                        outcome.result, ", size ", outcome.size, "; ", text);
     ++lines;
   }
   return text;
@@ -73,7 +76,12 @@ absl::StatusOr<std::vector<Session>> FindSessions(const Log& log) {
         std::memcpy(&marker, sector, sizeof marker);
         if (offset != marker.bytes) return;
         if (marker.state == 1) {
-          Session session = {.number = marker.session, .workload = marker.workload, .seed = marker.seed, .ops = marker.ops, .bytes = marker.bytes, .first = i};
+          Session session = {.number = marker.session,
+                             .workload = marker.workload,
+                             .seed = marker.seed,
+                             .ops = marker.ops,
+                             .bytes = marker.bytes,
+                             .first = i};
           session.workers = WorkersOf(session.workload);
           outcomes.assign(session.workers.size(), {});
           sessions.push_back(std::move(session));
@@ -86,14 +94,17 @@ absl::StatusOr<std::vector<Session>> FindSessions(const Log& log) {
       } else if (magic == kMarkerMagic && open) {
         WorkerMarker marker;
         std::memcpy(&marker, sector, sizeof marker);
-        if (offset != sessions.back().bytes + kMarkerStride * (1 + marker.worker) || marker.session != sessions.back().number) return;
+        if (offset != sessions.back().bytes + kMarkerStride * (1 + marker.worker) ||
+            marker.session != sessions.back().number)
+          return;
         sessions.back().steps.push_back({i, marker.worker, static_cast<int64_t>(marker.started)});
         if (marker.started > 0) outcomes[marker.worker].push_back({marker.result, marker.size});
       }
     });
   }
   if (!status.ok()) return status;
-  if (open) return absl::DataLossError(absl::StrCat(sessions.back().name(), ": the recording has no end"));
+  if (open)
+    return absl::DataLossError(absl::StrCat(sessions.back().name(), ": the recording has no end"));
   if (sessions.empty()) return absl::DataLossError("nothing was recorded");
   return sessions;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The parts of a log: one session is one file system with one workload. What its operations came to is read from the markers.
+// The parts of a log: one session is one file system with one workload. What its operations came to
+// is read from the markers.
 #pragma once
 
 #include <string>
@@ -35,7 +36,8 @@ struct Session {
   std::vector<Step> steps;
 
   [[nodiscard]] std::string name() const { return workload + ", seed " + std::to_string(seed); }
-  // For each worker the operation under way when the first `position` entries of the log had been issued; -1: none yet.
+  // For each worker the operation under way when the first `position` entries of the log had been
+  // issued; -1: none yet.
   [[nodiscard]] std::vector<int64_t> Started(size_t position) const;
   // The last operations of a worker on a file, up to `started`, in words.
   [[nodiscard]] std::string History(uint32_t worker, int file, int64_t started) const;

@@ -31,7 +31,8 @@ Rows RowsAfter(uint64_t seed, int64_t transactions) {
   return rows;
 }
 
-// Calls visit(statement) for each row of the answer. Returns SQLite's message, empty if there is no error.
+// Calls visit(statement) for each row of the answer. Returns SQLite's message, empty if there is no
+// error.
 template <typename Visit>
 std::string Query(sqlite3* db, const char* sql, Visit visit) {
   sqlite3_stmt* statement = nullptr;
@@ -53,7 +54,8 @@ void CompareRows(sqlite3* db, const Session& session, int64_t started, Verdict& 
     error = Query(db, "SELECT id, transaction_, bytes FROM ledger", [&](sqlite3_stmt* s) {
       const auto* bytes = static_cast<const char*>(sqlite3_column_blob(s, 2));
       const auto n = static_cast<size_t>(sqlite3_column_bytes(s, 2));
-      rows[static_cast<uint64_t>(sqlite3_column_int64(s, 0))] = {sqlite3_column_int64(s, 1), bytes == nullptr ? "" : std::string(bytes, n)};
+      rows[static_cast<uint64_t>(sqlite3_column_int64(s, 0))] = {
+          sqlite3_column_int64(s, 1), bytes == nullptr ? "" : std::string(bytes, n)};
     });
   }
   if (!error.empty()) {
@@ -63,31 +65,38 @@ void CompareRows(sqlite3* db, const Session& session, int64_t started, Verdict& 
   const auto last = rows.find(kRows);
   const int64_t found = last == rows.end() ? 0 : last->second.transaction;
   if (found != started && found != started - 1) {
-    verdict.contents.push_back(absl::StrCat("sqlite: ends with transaction ", found, ", though ", started - 1, " had been committed"));
+    verdict.contents.push_back(absl::StrCat("sqlite: ends with transaction ", found, ", though ",
+                                            started - 1, " had been committed"));
   }
   const Rows expected = RowsAfter(session.seed, found);
   for (const auto& [id, row] : expected) {
     const auto it = rows.find(id);
-    if (it == rows.end() || it->second.transaction != row.transaction || it->second.bytes != row.bytes) {
-      verdict.contents.push_back(absl::StrCat("sqlite: row ", id, " is not as transaction ", row.transaction, " left it"));
+    if (it == rows.end() || it->second.transaction != row.transaction ||
+        it->second.bytes != row.bytes) {
+      verdict.contents.push_back(
+          absl::StrCat("sqlite: row ", id, " is not as transaction ", row.transaction, " left it"));
       return;
     }
   }
-  if (rows.size() != expected.size()) verdict.contents.push_back("sqlite: rows that no transaction wrote");
+  if (rows.size() != expected.size())
+    verdict.contents.push_back("sqlite: rows that no transaction wrote");
 }
 
 }  // namespace
 
-void JudgeDatabase(const volume::Image& image, const volume::KeyRing& keys, const Session& session, const std::string& directory, int64_t started,
-                   const std::string& scratch, Verdict& verdict) {
+void JudgeDatabase(const volume::Image& image, const volume::KeyRing& keys, const Session& session,
+                   const std::string& directory, int64_t started, const std::string& scratch,
+                   Verdict& verdict) {
   if (started < 1) return;  // the table may not be there yet
   const std::filesystem::path copy = std::filesystem::path(scratch) / "database";
   std::filesystem::remove_all(copy);
   volume::ExtractOptions options;
   volume::ExtractTotals totals;
-  const absl::Status status = volume::Extract(image, keys, directory, copy.string(), options, totals);
+  const absl::Status status =
+      volume::Extract(image, keys, directory, copy.string(), options, totals);
   if (!status.ok() || totals.incomplete > 0) {
-    verdict.contents.push_back(absl::StrCat("the database cannot be extracted: ", std::string(status.message())));
+    verdict.contents.push_back(
+        absl::StrCat("the database cannot be extracted: ", std::string(status.message())));
     return;
   }
   sqlite3* db = nullptr;

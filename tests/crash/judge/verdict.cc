@@ -20,14 +20,16 @@ class PageKeeper : public volume::PageSink {
     std::copy(text.begin(), text.end(), file_.pages[page].begin());
   }
   void OnFailedPages(uint64_t first, uint64_t count, volume::Reason reason) override {
-    file_.faults.push_back(absl::StrCat("pages ", first, " and ", count - 1, " more: ", std::string(volume::ReasonName(reason))));
+    file_.faults.push_back(absl::StrCat("pages ", first, " and ", count - 1,
+                                        " more: ", std::string(volume::ReasonName(reason))));
   }
 
  private:
   FileOnDisk& file_;
 };
 
-FileOnDisk ReadFile(const volume::Image& image, const volume::KeyRing& keys, const std::string& path) {
+FileOnDisk ReadFile(const volume::Image& image, const volume::KeyRing& keys,
+                    const std::string& path) {
   FileOnDisk file;
   const auto number = volume::FindPath(image, keys, path);
   if (!number.ok()) return file;
@@ -52,46 +54,55 @@ FileOnDisk ReadFile(const volume::Image& image, const volume::KeyRing& keys, con
 void Survey(const volume::Image& image, const volume::KeyRing& keys, Verdict& verdict) {
   volume::SurveyOptions options;
   options.on_finding = [&verdict](const volume::Finding& finding) {
-    verdict.authentication.push_back(absl::StrCat(std::string(volume::ReasonName(finding.reason)), " ", finding.path, " inode ", finding.inode, " bytes ",
-                                                  finding.first_byte, "+", finding.byte_count, " ", finding.detail));
+    verdict.authentication.push_back(absl::StrCat(std::string(volume::ReasonName(finding.reason)),
+                                                  " ", finding.path, " inode ", finding.inode,
+                                                  " bytes ", finding.first_byte, "+",
+                                                  finding.byte_count, " ", finding.detail));
   };
   volume::Survey survey(image, keys, options);
   survey.Run();
   verdict.pages = survey.totals().counts.pages_authentic;
 }
 
-void JudgeFile(const volume::Image& image, const volume::KeyRing& keys, const Session& session, uint32_t worker, int number, int64_t started,
-               Verdict& verdict) {
+void JudgeFile(const volume::Image& image, const volume::KeyRing& keys, const Session& session,
+               uint32_t worker, int number, int64_t started, Verdict& verdict) {
   const std::string path = absl::StrCat("/d/w", worker, "/f", number);
   const FileOnDisk file = ReadFile(image, keys, path);
-  for (const std::string& fault : file.faults) verdict.authentication.push_back(absl::StrCat(path, ": ", fault));
+  for (const std::string& fault : file.faults)
+    verdict.authentication.push_back(absl::StrCat(path, ": ", fault));
   std::vector<std::string> faults;
   for (const Generation* generation : session.models[worker].Allowed(number, started)) {
     faults = Compare(file, *generation, started);
     if (faults.empty()) return;
   }
-  for (const std::string& fault : faults) verdict.contents.push_back(absl::StrCat(path, " in op ", started, ": ", fault));
+  for (const std::string& fault : faults)
+    verdict.contents.push_back(absl::StrCat(path, " in op ", started, ": ", fault));
   verdict.contents.push_back(absl::StrCat(path, ": ", session.History(worker, number, started)));
 }
 
 }  // namespace
 
-Verdict Judge(absl::Span<const uint8_t> bytes, const Session& session, const std::vector<int64_t>& started, const std::string& scratch) {
+Verdict Judge(absl::Span<const uint8_t> bytes, const Session& session,
+              const std::vector<int64_t>& started, const std::string& scratch) {
   Verdict verdict;
   const auto image = volume::Image::Open(std::make_unique<volume::MemorySource>(bytes));
   if (!image.ok()) {
-    verdict.authentication.push_back(absl::StrCat("cannot be opened: ", std::string(image.status().message())));
+    verdict.authentication.push_back(
+        absl::StrCat("cannot be opened: ", std::string(image.status().message())));
     return verdict;
   }
   volume::KeyRing keys;
-  keys.Add(*volume::MasterKey::FromRaw(std::vector<uint8_t>(volume::kMasterKeySize, 7)));  // test key 7
+  keys.Add(
+      *volume::MasterKey::FromRaw(std::vector<uint8_t>(volume::kMasterKeySize, 7)));  // test key 7
   Survey(**image, keys, verdict);
   for (uint32_t worker = 0; worker < session.workers.size(); ++worker) {
     if (session.models.empty()) {
-      JudgeDatabase(**image, keys, session, absl::StrCat("/d/w", worker), started[worker], scratch, verdict);
+      JudgeDatabase(**image, keys, session, absl::StrCat("/d/w", worker), started[worker], scratch,
+                    verdict);
       continue;
     }
-    for (int number = 0; number < kFiles; ++number) JudgeFile(**image, keys, session, worker, number, started[worker], verdict);
+    for (int number = 0; number < kFiles; ++number)
+      JudgeFile(**image, keys, session, worker, number, started[worker], verdict);
   }
   return verdict;
 }

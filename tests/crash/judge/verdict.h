@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Judges one repaired image: every page and seal authenticates, and every byte is what the workload allows.
+// Judges one repaired image: every page and seal authenticates, and every byte is what the workload
+// allows.
 #pragma once
 
 #include <string>
@@ -17,7 +18,7 @@ struct Verdict {
 };
 
 // `started` as Session::Started(). `scratch`: a directory for a database.
-[[nodiscard]] Verdict Judge(absl::Span<const uint8_t> image, const Session& session, const std::vector<int64_t>& started,
-                            const std::string& scratch);
+[[nodiscard]] Verdict Judge(absl::Span<const uint8_t> image, const Session& session,
+                            const std::vector<int64_t>& started, const std::string& scratch);
 
 }  // namespace crash

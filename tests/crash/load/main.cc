@@ -4,8 +4,9 @@
 //   e4c-crash-load begin|end DEVICE SESSION WORKLOAD SEED OPS BYTES     marks the log
 //   e4c-crash-load run DEVICE SESSION WORKLOAD SEED OPS BYTES DIRECTORY [reader]
 //
-// BYTES is the size of the file system; the markers stand behind it. "reader": the device is read all the while, as a backup program
-// or blkid would, which fills its page cache with copies that soon are old.
+// BYTES is the size of the file system; the markers stand behind it. "reader": the device is read
+// all the while, as a backup program or blkid would, which fills its page cache with copies that
+// soon are old.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -31,8 +32,10 @@ void ReadDevice(const Session& session, const std::atomic<bool>& stop) {
   while (!stop) {
     // Neighbourhoods stay in the cache for a while, then go, so that copies of every age are there.
     const uint64_t start = rng.below(session.bytes / buffer.size()) * buffer.size();
-    for (uint64_t at = start; at < session.bytes && at < start + (4 << 20) && !stop; at += buffer.size()) {
-      if (pread(fd, buffer.data(), buffer.size(), static_cast<off_t>(at)) < 0) Die("reading the device");
+    for (uint64_t at = start; at < session.bytes && at < start + (4 << 20) && !stop;
+         at += buffer.size()) {
+      if (pread(fd, buffer.data(), buffer.size(), static_cast<off_t>(at)) < 0)
+        Die("reading the device");
       usleep(500);
     }
     if (rng.one_in(6)) posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
@@ -68,7 +71,11 @@ int Main(int argc, char** argv) {
     return 2;
   }
   const std::string verb = argv[1];
-  Session session = {argv[2], static_cast<uint32_t>(atoi(argv[3])), argv[4], strtoull(argv[5], nullptr, 10), strtoull(argv[6], nullptr, 10),
+  Session session = {argv[2],
+                     static_cast<uint32_t>(atoi(argv[3])),
+                     argv[4],
+                     strtoull(argv[5], nullptr, 10),
+                     strtoull(argv[6], nullptr, 10),
                      strtoull(argv[7], nullptr, 10)};
   if (WorkersOf(session.workload).empty()) {
     fprintf(stderr, "e4c-crash-load: no workload %s\n", session.workload.c_str());

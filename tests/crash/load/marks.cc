@@ -16,7 +16,8 @@ void Die(const std::string& what) {
   _exit(1);
 }
 
-Marks::Marks(const Session& session) : session_(session), fd_(open(session.device.c_str(), O_WRONLY | O_DIRECT | O_CLOEXEC)) {
+Marks::Marks(const Session& session)
+    : session_(session), fd_(open(session.device.c_str(), O_WRONLY | O_DIRECT | O_CLOEXEC)) {
   if (fd_ < 0) Die("open " + session.device);
 }
 
@@ -25,7 +26,9 @@ Marks::~Marks() { close(fd_); }
 void Marks::Write(const void* sector, uint64_t offset) const {
   alignas(kMarkerStride) uint8_t buffer[kSector];
   std::memcpy(buffer, sector, kSector);
-  if (pwrite(fd_, buffer, kSector, static_cast<off_t>(session_.bytes + offset)) != static_cast<ssize_t>(kSector)) Die("writing a marker");
+  if (pwrite(fd_, buffer, kSector, static_cast<off_t>(session_.bytes + offset)) !=
+      static_cast<ssize_t>(kSector))
+    Die("writing a marker");
 }
 
 void Marks::WriteSession(uint32_t state) const {

@@ -42,7 +42,8 @@ std::vector<uint8_t> Pattern(uint32_t worker, uint32_t op, uint64_t offset, uint
 int64_t WriteAll(int fd, const std::vector<uint8_t>& bytes, uint64_t offset) {
   uint64_t done = 0;
   while (done < bytes.size()) {
-    const ssize_t n = pwrite(fd, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
+    const ssize_t n =
+        pwrite(fd, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return done > 0 ? static_cast<int64_t>(done) : -errno;
     done += static_cast<uint64_t>(n);
@@ -69,7 +70,9 @@ uint64_t Store(uint8_t* base, uint32_t worker, uint32_t op, uint64_t offset, uin
   return reached > offset ? reached - offset : 0;
 }
 
-std::string WorkerKind(const Session& session, uint32_t number) { return WorkersOf(session.workload)[number]; }
+std::string WorkerKind(const Session& session, uint32_t number) {
+  return WorkersOf(session.workload)[number];
+}
 
 }  // namespace
 
@@ -95,7 +98,8 @@ void Worker::Run() {
     size = SizeOf(op.file);
     model_.Apply(op_, op, {result, size});
     if (size != model_.Now(op.file).size()) {
-      fprintf(stderr, "e4c-crash-load: worker %u op %u (%s): size %lu, expected %lu\n", number_, op_, NameOf(op.kind), size, model_.Now(op.file).size());
+      fprintf(stderr, "e4c-crash-load: worker %u op %u (%s): size %lu, expected %lu\n", number_,
+              op_, NameOf(op.kind), size, model_.Now(op.file).size());
       _exit(1);
     }
   }
@@ -126,7 +130,9 @@ int64_t Worker::Do(const Op& op) {
     case OpKind::kMappedSync:
       return Checked(Mapped(op, true), "msync");
     case OpKind::kTruncate:
-      return Checked(truncate(PathOf(op.file).c_str(), static_cast<off_t>(op.offset)) == 0 ? 0 : -errno, "truncate");
+      return Checked(
+          truncate(PathOf(op.file).c_str(), static_cast<off_t>(op.offset)) == 0 ? 0 : -errno,
+          "truncate");
     case OpKind::kPunch:
       return Checked(Allocate(op, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE), "punch");
     case OpKind::kZero:
@@ -150,7 +156,9 @@ int64_t Worker::Do(const Op& op) {
   return 0;
 }
 
-int Worker::Open(const Op& op, int flags) { return open(PathOf(op.file).c_str(), flags | O_CLOEXEC); }
+int Worker::Open(const Op& op, int flags) {
+  return open(PathOf(op.file).c_str(), flags | O_CLOEXEC);
+}
 
 uint64_t Worker::SizeOf(int file) const {
   struct stat st = {};
@@ -217,14 +225,19 @@ int64_t Worker::Mapped(const Op& op, bool sync) {
 int64_t Worker::Allocate(const Op& op, int mode) {
   const Fd fd(Open(op, O_RDWR));
   if (fd.get() < 0) return -errno;
-  return fallocate(fd.get(), mode, static_cast<off_t>(op.offset), static_cast<off_t>(op.length)) == 0 ? 0 : -errno;
+  return fallocate(fd.get(), mode, static_cast<off_t>(op.offset), static_cast<off_t>(op.length)) ==
+                 0
+             ? 0
+             : -errno;
 }
 
 int64_t Worker::ZeroRange(const Op& op) {
   const int64_t result = Allocate(op, FALLOC_FL_ZERO_RANGE);
-  // On a full disk it may have zeroed a part before it fails. Zeroing the rest makes the outcome one that the model knows.
+  // On a full disk it may have zeroed a part before it fails. Zeroing the rest makes the outcome
+  // one that the model knows.
   if (result != -ENOSPC) return result;
-  if (Allocate(op, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE) != 0) Die("punching what zero range left");
+  if (Allocate(op, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE) != 0)
+    Die("punching what zero range left");
   return 0;
 }
 
@@ -256,11 +269,15 @@ int64_t Worker::Verify(const Op& op) {
     if (page * kPage >= file.size()) break;
     const auto length = static_cast<ssize_t>(std::min(kPage, file.size() - page * kPage));
     const ssize_t got = pread(fd.get(), actual.data(), kPage, static_cast<off_t>(page * kPage));
-    if (got < 0) Die("reading worker " + std::to_string(number_) + " file " + std::to_string(op.file) + " page " + std::to_string(page));
+    if (got < 0)
+      Die("reading worker " + std::to_string(number_) + " file " + std::to_string(op.file) +
+          " page " + std::to_string(page));
     const PagePtr now = file.Now(page);
-    if (got != length || std::memcmp(actual.data(), (now ? *now : zeros).data(), static_cast<size_t>(length)) != 0) {
-      fprintf(stderr, "e4c-crash-load: worker %u op %u: file %d page %lu is not what was written: %s\n", number_, op_, op.file, page,
-              DescribeWord(actual.data()).c_str());
+    if (got != length ||
+        std::memcmp(actual.data(), (now ? *now : zeros).data(), static_cast<size_t>(length)) != 0) {
+      fprintf(stderr,
+              "e4c-crash-load: worker %u op %u: file %d page %lu is not what was written: %s\n",
+              number_, op_, op.file, page, DescribeWord(actual.data()).c_str());
       _exit(1);
     }
   }

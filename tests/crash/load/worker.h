@@ -30,7 +30,9 @@ class Worker {
   void SyncDirectory();
   int64_t Checked(int64_t result, const char* what);
   [[nodiscard]] int Open(const Op& op, int flags);
-  [[nodiscard]] std::string PathOf(int file) const { return directory_ + "/f" + std::to_string(file); }
+  [[nodiscard]] std::string PathOf(int file) const {
+    return directory_ + "/f" + std::to_string(file);
+  }
   [[nodiscard]] uint64_t SizeOf(int file) const;
 
   const Session& session_;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The SQLite workload: which rows transaction n writes. Rows hold the number of the transaction that wrote them and bytes made of it.
+// The SQLite workload: which rows transaction n writes. Rows hold the number of the transaction
+// that wrote them and bytes made of it.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +21,8 @@ struct RowWrite {
 [[nodiscard]] inline std::vector<RowWrite> RowsOf(uint64_t seed, uint64_t transaction) {
   fsx::Rng rng(seed * 7919 + transaction);
   std::vector<RowWrite> rows(rng.between(1, 12));
-  for (RowWrite& write : rows) write = {rng.below(kRows), rng.one_in(5) ? rng.between(1, 20000) : rng.between(1, 900)};
+  for (RowWrite& write : rows)
+    write = {rng.below(kRows), rng.one_in(5) ? rng.between(1, 20000) : rng.between(1, 900)};
   return rows;
 }
 

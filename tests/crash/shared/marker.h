@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sectors past the end of the file system, in which the load says how far it is. They are part of the same log as all other writes, so
-// where a marker stands in the log says what had returned, and what had been started, when power failed.
+// Sectors past the end of the file system, in which the load says how far it is. They are part of
+// the same log as all other writes, so where a marker stands in the log says what had returned, and
+// what had been started, when power failed.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +27,8 @@ struct SessionMarker {
 };
 static_assert(sizeof(SessionMarker) == kSector);
 
-// At kMarkerStride * (1 + worker) from there: operations below `started` have returned, operation `started` is about to be called.
+// At kMarkerStride * (1 + worker) from there: operations below `started` have returned, operation
+// `started` is about to be called.
 struct WorkerMarker {
   uint64_t magic = kMarkerMagic;
   uint32_t session = 0;

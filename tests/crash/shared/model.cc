@@ -48,7 +48,8 @@ std::vector<Generation::Size> Generation::AllowedSizes(int64_t started) const {
 
 void Generation::SetPage(int64_t op, uint64_t page, PagePtr contents, bool mapped) {
   auto& versions = pages_[page];
-  // Pages that start as zeros: the state before the first change is allowed until something makes it durable.
+  // Pages that start as zeros: the state before the first change is allowed until something makes
+  // it durable.
   if (versions.empty()) versions.push_back({-1, nullptr, false});
   versions.push_back({op, std::move(contents), mapped});
 }
@@ -72,14 +73,16 @@ void Generation::Put(int64_t op, uint32_t worker, uint64_t offset, uint64_t leng
 
 void Generation::Clear(int64_t op, uint64_t offset, uint64_t length) {
   const uint64_t end = length > UINT64_MAX - offset ? UINT64_MAX : offset + length;
-  for (auto it = pages_.lower_bound(offset / kPage); it != pages_.end() && it->first * kPage < end; ++it) {
+  for (auto it = pages_.lower_bound(offset / kPage); it != pages_.end() && it->first * kPage < end;
+       ++it) {
     const PagePtr old = it->second.back().page;
     if (old == nullptr) continue;
     const uint64_t from = std::max(offset, it->first * kPage) - it->first * kPage;
     const uint64_t to = std::min(end - it->first * kPage, kPage);
     auto fresh = std::make_shared<Page>(*old);
     std::memset(fresh->data() + from, 0, to - from);
-    const bool zeros = std::all_of(fresh->begin(), fresh->end(), [](uint8_t byte) { return byte == 0; });
+    const bool zeros =
+        std::all_of(fresh->begin(), fresh->end(), [](uint8_t byte) { return byte == 0; });
     SetPage(op, it->first, zeros ? nullptr : std::move(fresh), false);
   }
 }
@@ -91,7 +94,8 @@ void Generation::Resize(int64_t op, uint64_t size) {
 }
 
 void Generation::Sync(int64_t op, uint64_t offset, uint64_t length) {
-  const uint64_t end = length > UINT64_MAX - kPage - offset ? UINT64_MAX : (offset + length + kPage - 1) / kPage;
+  const uint64_t end =
+      length > UINT64_MAX - kPage - offset ? UINT64_MAX : (offset + length + kPage - 1) / kPage;
   // A sync of a range says nothing of a size that waits for other pages to be written.
   syncs_.push_back({op, offset / kPage, end, end > (size() == 0 ? 0 : (size() - 1) / kPage)});
 }
@@ -170,8 +174,8 @@ std::string DescribeWord(const uint8_t* word) {
   if (value == 0) return "zeros";
   const uint64_t worker = value >> 56;
   if (worker == 0 || worker > 16) return "something else";
-  return "worker " + std::to_string(worker - 1) + " op " + std::to_string(value >> 32 & 0xFFFFFF) + " byte " +
-         std::to_string((value & 0xFFFFFFFF) * 8);
+  return "worker " + std::to_string(worker - 1) + " op " + std::to_string(value >> 32 & 0xFFFFFF) +
+         " byte " + std::to_string((value & 0xFFFFFFFF) * 8);
 }
 
 }  // namespace crash

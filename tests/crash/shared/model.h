@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// All that the files of one worker have ever been, operation by operation, and what a crash may leave of it.
+// All that the files of one worker have ever been, operation by operation, and what a crash may
+// leave of it.
 #pragma once
 
 #include <array>
@@ -59,7 +60,9 @@ class Generation {
     bool size;
   };
   // A file that has its name was complete before it got it.
-  [[nodiscard]] bool Returned(int64_t op, int64_t started) const { return op < started || op == first_op_; }
+  [[nodiscard]] bool Returned(int64_t op, int64_t started) const {
+    return op < started || op == first_op_;
+  }
   [[nodiscard]] int64_t DurableOp(uint64_t page, int64_t started) const;
   void SetPage(int64_t op, uint64_t page, PagePtr contents, bool mapped);
 
@@ -76,7 +79,9 @@ class Model {
   // Operations in their order.
   void Apply(int64_t number, const Op& op, const Outcome& outcome);
   // The one that the file's name stands for now.
-  [[nodiscard]] const Generation& Now(int file) const { return generations_[static_cast<size_t>(file)].back(); }
+  [[nodiscard]] const Generation& Now(int file) const {
+    return generations_[static_cast<size_t>(file)].back();
+  }
   // Those that it may stand for after a crash in operation `started`.
   [[nodiscard]] std::vector<const Generation*> Allowed(int file, int64_t started) const;
 

@@ -13,7 +13,7 @@ struct OpSource::Weight {
 
 namespace {
 
-constexpr uint64_t kNear = 1'200'000;     // three groups, the last in part
+constexpr uint64_t kNear = 1'200'000;  // three groups, the last in part
 constexpr uint64_t kFarPlace = 40'000'000;
 
 struct Mix {
@@ -22,10 +22,14 @@ struct Mix {
   int weight[16];  // in the order of kChoices
 };
 
-// Every worker also replaces, removes, verifies, forgets and syncs now and then: what differs is what it does most.
-constexpr OpKind kChoices[] = {OpKind::kReplace,  OpKind::kRemove, OpKind::kWrite,    OpKind::kSyncWrite, OpKind::kMapped,       OpKind::kMappedSync,
-                               OpKind::kTruncate, OpKind::kPunch,  OpKind::kZero,     OpKind::kAllocate,  OpKind::kAllocateKeep, OpKind::kFsync,
-                               OpKind::kFdatasync, OpKind::kSyncAll, OpKind::kVerify, OpKind::kForget};
+// Every worker also replaces, removes, verifies, forgets and syncs now and then: what differs is
+// what it does most.
+constexpr OpKind kChoices[] = {
+    OpKind::kReplace,   OpKind::kRemove,     OpKind::kWrite,        OpKind::kSyncWrite,
+    OpKind::kMapped,    OpKind::kMappedSync, OpKind::kTruncate,     OpKind::kPunch,
+    OpKind::kZero,      OpKind::kAllocate,   OpKind::kAllocateKeep, OpKind::kFsync,
+    OpKind::kFdatasync, OpKind::kSyncAll,    OpKind::kVerify,       OpKind::kForget};
+// clang-format off
 constexpr Mix kMixes[] = {
     //                     repl rem write sync map msync trunc punch zero alloc keep fsync fdata sync verify forget
     {"overwrite", false, {1, 0, 40, 0, 0, 0, 0, 0, 0, 0, 0, 20, 4, 1, 4, 4}},
@@ -37,6 +41,7 @@ constexpr Mix kMixes[] = {
     {"fallocate", true, {2, 1, 16, 4, 2, 1, 6, 4, 8, 12, 10, 12, 2, 1, 4, 2}},
     {"osync", false, {1, 0, 4, 40, 0, 0, 2, 2, 0, 1, 1, 2, 0, 1, 4, 4}},
 };
+// clang-format on
 
 const Mix* FindMix(const std::string& name) {
   for (const Mix& mix : kMixes) {
@@ -48,9 +53,24 @@ const Mix* FindMix(const std::string& name) {
 }  // namespace
 
 const char* NameOf(OpKind kind) {
-  static constexpr const char* kNames[] = {"start", "replace", "remove", "write", "O_SYNC write", "mapped write", "mapped write and msync",
-                                           "truncate", "punch", "zero range", "allocate", "allocate, keep size", "fsync", "fdatasync", "sync",
-                                           "verify", "forget", "orphan"};
+  static constexpr const char* kNames[] = {"start",
+                                           "replace",
+                                           "remove",
+                                           "write",
+                                           "O_SYNC write",
+                                           "mapped write",
+                                           "mapped write and msync",
+                                           "truncate",
+                                           "punch",
+                                           "zero range",
+                                           "allocate",
+                                           "allocate, keep size",
+                                           "fsync",
+                                           "fdatasync",
+                                           "sync",
+                                           "verify",
+                                           "forget",
+                                           "orphan"};
   return kNames[static_cast<size_t>(kind)];
 }
 
@@ -151,7 +171,8 @@ void OpSource::Fill(Op& op) {
     case OpKind::kAllocateKeep:
       op.offset = SomeOffset(near);
       op.length = SomeLength();
-      if (op.kind == OpKind::kZero || op.kind == OpKind::kAllocate) size = std::max(size, op.offset + op.length);
+      if (op.kind == OpKind::kZero || op.kind == OpKind::kAllocate)
+        size = std::max(size, op.offset + op.length);
       return;
     case OpKind::kOrphan:
       op.length = rng_.between(1, 200000);
@@ -164,7 +185,8 @@ void OpSource::Fill(Op& op) {
 void FillPattern(uint32_t worker, uint32_t op, uint64_t offset, uint8_t* out, uint64_t length) {
   for (uint64_t done = 0; done < length;) {
     const uint64_t at = offset + done;
-    const uint64_t word = uint64_t{worker + 1} << 56 | uint64_t{op & 0xFFFFFF} << 32 | ((at / 8) & 0xFFFFFFFF);
+    const uint64_t word =
+        uint64_t{worker + 1} << 56 | uint64_t{op & 0xFFFFFF} << 32 | ((at / 8) & 0xFFFFFFFF);
     const uint64_t skip = at % 8;
     const uint64_t n = std::min<uint64_t>(8 - skip, length - done);
     std::memcpy(out + done, reinterpret_cast<const uint8_t*>(&word) + skip, n);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a worker does, as a function of its kind, its number and the seed alone: the load in the guest does it, the judge on the host
-// knows it.
+// What a worker does, as a function of its kind, its number and the seed alone: the load in the
+// guest does it, the judge on the host knows it.
 #pragma once
 
 #include <cstdint>
@@ -15,14 +15,15 @@ inline constexpr uint64_t kPage = 4096;
 inline constexpr int kFiles = 2;  // of each worker
 
 enum class OpKind : uint8_t {
-  kStart,         // makes the worker's directory, durably
-  kReplace,       // new file under another name, written, synced, renamed over the old one, directory synced
-  kRemove,        // unlinked, directory synced
-  kWrite,         // write(2)
-  kSyncWrite,     // write(2) with O_SYNC
-  kMapped,        // through a shared mapping
-  kMappedSync,    // and msync(2) of the whole mapping
-  kTruncate,      // to `offset`
+  kStart,       // makes the worker's directory, durably
+  kReplace,     // new file under another name, written, synced, renamed over the old one, directory
+                // synced
+  kRemove,      // unlinked, directory synced
+  kWrite,       // write(2)
+  kSyncWrite,   // write(2) with O_SYNC
+  kMapped,      // through a shared mapping
+  kMappedSync,  // and msync(2) of the whole mapping
+  kTruncate,    // to `offset`
   kPunch,
   kZero,          // zero range, may extend the file
   kAllocate,      // fallocate(2) mode 0
@@ -59,15 +60,16 @@ class OpSource {
 
   const Weight* weights_;
   fsx::Rng rng_;
-  bool far_;        // now and then far from the start, so that groups lie apart
+  bool far_;  // now and then far from the start, so that groups lie apart
   uint64_t count_ = 0;
   // If every operation succeeds; only to aim with. 0 also when there is no file.
   uint64_t size_[kFiles] = {};
   bool exists_[kFiles] = {};
 };
 
-// The bytes that operation `op` of `worker` puts at [offset, offset + length). Each aligned word of eight bytes names worker, operation
-// and its own place, so that any word on a disk tells where it comes from; it is never zero.
+// The bytes that operation `op` of `worker` puts at [offset, offset + length). Each aligned word of
+// eight bytes names worker, operation and its own place, so that any word on a disk tells where it
+// comes from; it is never zero.
 void FillPattern(uint32_t worker, uint32_t op, uint64_t offset, uint8_t* out, uint64_t length);
 
 }  // namespace crash
