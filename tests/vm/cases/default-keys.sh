@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # Default keys: the mount option encrypt_key_sig, and per-user directories. No key, no file, and never a plaintext file.
-# vm: disk=64M seconds=300
+# vm: disk=64M seconds=600
 . /e4c/functions.sh
 . /e4c/keyd.sh
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # A full disk: writers hear ENOSPC, what was written stays authentic, and overwriting needs no space.
-# vm: disk=64M seconds=400
+# vm: disk=64M seconds=600
 . /e4c/functions.sh
 
 encrypted_mount

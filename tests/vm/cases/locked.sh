@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # Without its key a directory can be listed and deleted, and nothing else; with it, everything is as before.
-# vm: disk=1G seconds=200
+# vm: disk=1G seconds=600
 . /e4c/functions.sh
 
 NOKEY='Required key not available|ENOKEY'

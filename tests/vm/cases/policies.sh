@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # Which policies a directory takes, and what an encrypted file refuses.
-# vm: disk=1G seconds=200
+# vm: disk=1G seconds=600
 . /e4c/functions.sh
 . /e4c/keyd.sh
 . /e4c/tamper.sh

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # Every mount that cannot keep the invariant is refused, with one sentence in the kernel log, and changes nothing on the disk.
-# vm: disk=40M disk=16M seconds=300
+# vm: disk=40M disk=16M seconds=600
 # console-allowed: EXT4-fs warning
 . /e4c/functions.sh
 

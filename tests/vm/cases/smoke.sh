@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # A file system of the type under test can be made, mounted, written, remounted, read and checked.
-# vm: disk=128M seconds=120
+# vm: disk=128M seconds=600
 . /e4c/functions.sh
 
 load_module

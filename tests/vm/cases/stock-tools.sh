@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # What stock tools and the stock ext4 do to a volume leaves every page readable: e2fsck with repairs and rebuilt directories, resize2fs both
 # ways (which moves blocks), deletion under no-key names.
-# vm: disk=1G seconds=300
+# vm: disk=1G seconds=600
 . /e4c/functions.sh
 . /e4c/tamper.sh
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # Whatever is changed on the raw disk in a page, a slot, a seal, the context or the mapping: reading says EIO, and only where it must.
-# vm: disk=1G seconds=400
+# vm: disk=1G seconds=600
 # console-allowed: ext4crypt .*authentication failed|fscrypt .*corrupt encryption context|EXT4-fs warning .*encryption context
 . /e4c/functions.sh
 . /e4c/tamper.sh

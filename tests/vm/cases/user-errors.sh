@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # What users get wrong, on a real ext4crypt volume: one sentence, the documented exit code (docs/key-service.md), and nothing changed.
-# vm: disk=1G disk=1G seconds=300
+# vm: disk=1G disk=1G seconds=600
 . /e4c/functions.sh
 . /e4c/keyd.sh
 
