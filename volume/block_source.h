@@ -20,6 +20,8 @@ class BlockSource {
   // All of `out` or an error (kPageUnreadable). Safe to call from several threads.
   [[nodiscard]] virtual absl::Status Read(uint64_t offset, absl::Span<uint8_t> out) const = 0;
   [[nodiscard]] virtual uint64_t size() const = 0;
+  // Error kVolumeInUse: somebody has it mounted, so that what is read here may change meanwhile.
+  [[nodiscard]] virtual absl::Status CheckNotInUse() const { return absl::OkStatus(); }
 };
 
 class FileSource : public BlockSource {
@@ -28,6 +30,7 @@ class FileSource : public BlockSource {
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<BlockSource>> Open(const std::string& path);
   [[nodiscard]] absl::Status Read(uint64_t offset, absl::Span<uint8_t> out) const override;
   [[nodiscard]] uint64_t size() const override { return size_; }
+  [[nodiscard]] absl::Status CheckNotInUse() const override;
 
  private:
   FileSource(UniqueFd fd, uint64_t size) : fd_(std::move(fd)), size_(size) {}
@@ -44,6 +47,27 @@ class MemorySource : public BlockSource {
 
  private:
   absl::Span<const uint8_t> bytes_;
+};
+
+// Another source with blocks (kBlockSize) of it put in place of others: a journal replayed in
+// memory. Holds no contents, only places.
+class OverlaySource : public BlockSource {
+ public:
+  struct Patch {
+    uint64_t block = 0;    // what is replaced
+    uint64_t by = 0;       // the block of the same source that has the contents
+    bool escaped = false;  // its first four bytes are the journal's magic number
+  };
+  // `patches` ascending by block, each block once.
+  OverlaySource(std::unique_ptr<BlockSource> below, std::vector<Patch> patches)
+      : below_(std::move(below)), patches_(std::move(patches)) {}
+  [[nodiscard]] absl::Status Read(uint64_t offset, absl::Span<uint8_t> out) const override;
+  [[nodiscard]] uint64_t size() const override { return below_->size(); }
+  [[nodiscard]] absl::Status CheckNotInUse() const override { return below_->CheckNotInUse(); }
+
+ private:
+  std::unique_ptr<BlockSource> below_;
+  std::vector<Patch> patches_;
 };
 
 }  // namespace ext4crypt::volume

@@ -25,5 +25,14 @@ namespace ext4crypt::volume {
   std::memcpy(&v, p, sizeof(v));
   return le32toh(v);
 }
+[[nodiscard]] inline uint64_t Le64(const void* p) {
+  uint64_t v = 0;
+  std::memcpy(&v, p, sizeof(v));
+  return le64toh(v);
+}
+// The journal is big-endian.
+[[nodiscard]] inline uint16_t Be16(const void* p) { return __builtin_bswap16(Le16(p)); }
+[[nodiscard]] inline uint32_t Be32(const void* p) { return __builtin_bswap32(Le32(p)); }
+[[nodiscard]] inline uint64_t Be64(const void* p) { return __builtin_bswap64(Le64(p)); }
 
 }  // namespace ext4crypt::volume

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "volume/io_manager.h"
+#include "volume/journal.h"
 
 namespace ext4crypt::volume {
 namespace {
@@ -52,9 +53,6 @@ absl::Status Image::CheckSuperblock() const {
   if (le32toh(sb.s_log_block_size) != 2) {
     return Fail(Reason::kBlockSizeUnsupported, "the block size is not 4096 bytes");
   }
-  if ((incompat & EXT3_FEATURE_INCOMPAT_RECOVER) != 0) {
-    return Fail(Reason::kNeedsRecovery, "the feature needs_recovery is set");
-  }
   const uint32_t inode_size = le16toh(sb.s_inode_size);
   const uint32_t per_group = le32toh(sb.s_blocks_per_group);
   const uint32_t inodes_per_group = le32toh(sb.s_inodes_per_group);
@@ -80,19 +78,40 @@ absl::Status Image::CheckSuperblock() const {
 
 absl::StatusOr<std::unique_ptr<Image>> Image::Open(std::unique_ptr<BlockSource> source) {
   std::unique_ptr<Image> image(new Image(std::move(source)));
-  RETURN_IF_ERROR(image->CheckSuperblock());
+  RETURN_IF_ERROR(image->OpenFileSystem());
+  if (ext2fs_has_feature_journal_needs_recovery(image->fs_->super)) {
+    RETURN_IF_ERROR(image->ReplayJournal());
+  }
+  image->CheckWhole();
+  return image;
+}
+
+absl::Status Image::OpenFileSystem() {
+  if (fs_ != nullptr) ext2fs_free(fs_);
+  fs_ = nullptr;
+  RETURN_IF_ERROR(CheckSuperblock());
   // Checksums are checked here one by one: a wrong one is a finding, not the end.
   const int flags = EXT2_FLAG_64BITS | EXT2_FLAG_IGNORE_CSUM_ERRORS | EXT2_FLAG_SKIP_MMP |
                     EXT2_FLAG_SOFTSUPP_FEATURES;
-  const errcode_t err = ext2fs_open2("volume", nullptr, flags, 0, 0,
-                                     ReadOnlyManager(image->source_.get()), &image->fs_);
+  const errcode_t err =
+      ext2fs_open2("volume", nullptr, flags, 0, 0, ReadOnlyManager(source_.get()), &fs_);
   if (err != 0) {
-    image->fs_ = nullptr;
+    fs_ = nullptr;
     return Fail(Reason::kSuperblockMalformed, error_message(err));
   }
-  image->block_count_ = ext2fs_blocks_count(image->fs_->super);
-  image->CheckWhole();
-  return image;
+  block_count_ = ext2fs_blocks_count(fs_->super);
+  return absl::OkStatus();
+}
+
+absl::Status Image::ReplayJournal() {
+  RETURN_IF_ERROR(source_->CheckNotInUse());
+  ASSIGN_OR_RETURN(JournalReplay replay, ReadJournal(*this));
+  replayed_ = {.transactions = replay.transactions,
+               .blocks = replay.patches.size(),
+               .remark = std::move(replay.remark)};
+  source_ = std::make_unique<OverlaySource>(std::move(source_), std::move(replay.patches));
+  // The superblock and the group descriptors may be among what was replayed.
+  return OpenFileSystem();
 }
 
 Image::~Image() {

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,8 +51,8 @@ struct Inode {
 
 class Image {
  public:
-  // Refuses (see Reason) what is not ext4 with blocks of 4096 bytes, unknown incompatible features
-  // and a journal that has not been replayed.
+  // Refuses (see Reason) what is not ext4 with blocks of 4096 bytes, and unknown incompatible
+  // features. A journal that has not been replayed is replayed in memory.
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<Image>> Open(
       std::unique_ptr<BlockSource> source);
   ~Image();
@@ -62,6 +63,13 @@ class Image {
   [[nodiscard]] absl::StatusOr<Inode> ReadInode(uint32_t number) const;
   [[nodiscard]] absl::Status ReadBlocks(uint64_t block, absl::Span<uint8_t> out) const;
 
+  // What was replayed; nullopt: the journal needed none.
+  struct Replayed {
+    uint32_t transactions = 0;
+    uint64_t blocks = 0;
+    std::string remark;
+  };
+  [[nodiscard]] const std::optional<Replayed>& replayed() const { return replayed_; }
   // Faults of the volume as a whole, found while opening.
   [[nodiscard]] const std::vector<Finding>& findings() const { return findings_; }
   [[nodiscard]] uint64_t block_count() const { return block_count_; }
@@ -81,13 +89,16 @@ class Image {
 
  private:
   explicit Image(std::unique_ptr<BlockSource> source) : source_(std::move(source)) {}
+  [[nodiscard]] absl::Status OpenFileSystem();
   [[nodiscard]] absl::Status CheckSuperblock() const;
+  [[nodiscard]] absl::Status ReplayJournal();
   void CheckWhole();
 
   std::unique_ptr<BlockSource> source_;
   ext2_filsys fs_ = nullptr;
   uint64_t block_count_ = 0;
   std::vector<Finding> findings_;
+  std::optional<Replayed> replayed_;
 };
 
 }  // namespace ext4crypt::volume

@@ -19,6 +19,8 @@ enum class Reason : uint8_t {
   kCannotOpen,
   kNotExt4,
   kNeedsRecovery,
+  kJournalMalformed,
+  kVolumeInUse,
   kBlockSizeUnsupported,
   kFeatureUnsupported,
   kSuperblockMalformed,

@@ -73,17 +73,6 @@ TEST_F(ImageTest, AnUnknownFeatureIsRefused) {
   EXPECT_EQ(OpenReason(), Reason::kFeatureUnsupported);
 }
 
-TEST_F(ImageTest, AJournalThatWasNotReplayedIsRefused) {
-  builder_->Close();
-  builder_.reset();
-  MakeFileSystem("-b 4096 -O has_journal");
-  std::ifstream file(path_);
-  file.seekg(kSuper + 0x60);
-  const auto incompat = static_cast<uint8_t>(file.get());
-  Patch(kSuper + 0x60, {static_cast<uint8_t>(incompat | EXT3_FEATURE_INCOMPAT_RECOVER)});
-  EXPECT_EQ(OpenReason(), Reason::kNeedsRecovery);
-}
-
 TEST_F(ImageTest, AGroupDescriptorTableLargerThanTheImageIsRefused) {
   Patch(kSuper + 0x04, {0, 0, 0, 0xF0});
   EXPECT_EQ(OpenReason(), Reason::kSuperblockMalformed);

@@ -15,7 +15,7 @@ enum ExitCode : int {
   kExitUsage = 2,          // the command line is wrong
   kExitNotAuthentic = 3,   // pages, groups or contexts that must not be believed
   kExitStructure = 4,      // structural faults only
-  kExitVolumeRefused = 5,  // not examined: no ext4, journal not replayed, unknown feature
+  kExitVolumeRefused = 5,  // not examined: no ext4, mounted, damaged journal, unknown feature
   kExitKeyMissing = 6,     // nothing wrong found, but some contents could not be checked
 };
 
@@ -30,6 +30,8 @@ inline constexpr char kExitCodeHelp[] =
       return kExitClean;
     case Reason::kNotExt4:
     case Reason::kNeedsRecovery:
+    case Reason::kJournalMalformed:
+    case Reason::kVolumeInUse:
     case Reason::kBlockSizeUnsupported:
     case Reason::kFeatureUnsupported:
     case Reason::kSuperblockMalformed:

@@ -51,6 +51,7 @@ class TextReport : public Report {
          << (image.HasEncryptFeature() ? "with" : "without") << " the encrypt feature; "
          << totals.directories << " directories, " << totals.plain_files << " unencrypted files of "
          << Size(totals.plain_bytes) << "\n";
+    if (image.replayed().has_value()) WriteReplayed(*image.replayed());
     for (const std::string& path : totals.per_user_paths) {
       out_ << "Per user: " << Printable(path) << "\n";
     }
@@ -86,6 +87,12 @@ class TextReport : public Report {
   }
 
  private:
+  void WriteReplayed(const Image::Replayed& r) {
+    out_ << "Journal: " << r.transactions << " transactions with " << r.blocks
+         << " blocks were replayed in memory; the volume itself is as it was";
+    if (!r.remark.empty()) out_ << " (" << r.remark << ")";
+    out_ << "\n";
+  }
   void WritePolicy(const Context& context, const PolicyTotals& p) {
     out_ << (context.authenticated() ? "Authenticated" : "Not authenticated") << ", key "
          << ToHex(context.identifier()) << (p.key_given ? " (given)" : "") << ", "
@@ -130,6 +137,14 @@ class JsonReport : public Report {
     json_.CloseArray();
     json_.Field("volume_bytes", image.block_count() * kBlockSize);
     json_.Flag("encrypt_feature", image.HasEncryptFeature());
+    if (const auto& replayed = image.replayed(); replayed.has_value()) {
+      json_.Key("journal_replayed");
+      json_.OpenObject();
+      json_.Field("transactions", replayed->transactions);
+      json_.Field("blocks", replayed->blocks);
+      json_.Field("remark", replayed->remark);
+      json_.CloseObject();
+    }
     json_.Field("directories", totals.directories);
     json_.Field("plain_files", totals.plain_files);
     json_.Field("plain_bytes", totals.plain_bytes);
@@ -203,6 +218,11 @@ absl::string_view WayOut(Reason reason) {
   switch (reason) {
     case Reason::kNeedsRecovery:
       return "Replay it on a copy (e2fsck -p COPY), or mount and unmount the volume.";
+    case Reason::kJournalMalformed:
+      return "Let e2fsck -fy repair a copy, and look at the copy.";
+    case Reason::kVolumeInUse:
+      return "Name the directory where it is mounted, or a read-only snapshot; or unmount it "
+             "first.";
     case Reason::kNotExt4:
     case Reason::kSuperblockMalformed:
       return "Look for a backup superblock with e2fsck -b on a copy.";
