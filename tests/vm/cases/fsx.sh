@@ -14,8 +14,11 @@ must e4c-key set /mnt/d "$key"
 cat >/tmp/remount <<-EOF
 	umount /mnt && mount -t $FSTYPE /dev/vda /mnt && e4c-key add /mnt 7 >/tmp/key
 EOF
+cat >/tmp/rekey <<-EOF
+	e4c-key remove /mnt $key >/tmp/key && e4c-key add /mnt 7 >/tmp/key
+EOF
 for seed in $(setting seeds 1,2 | tr , ' '); do
-	if e4c-fsx /mnt/d --ops "$ops" --seed "$seed" --remount "sh /tmp/remount" >/tmp/fsx.out 2>&1; then
+	if e4c-fsx /mnt/d --ops "$ops" --seed "$seed" --remount "sh /tmp/remount" --rekey "sh /tmp/rekey" >/tmp/fsx.out 2>&1; then
 		ok "$ops random operations, seed $seed"
 	else
 		not_ok "random operations, seed $seed"

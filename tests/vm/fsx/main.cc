@@ -36,6 +36,7 @@ class Runner {
       step(file);
       if (op_ % 1000 == 0) printf("%lu operations\n", op_), fflush(stdout);
       if (!options_.remount.empty() && rng_.one_in(options_.remount_every)) remount();
+      if (!options_.rekey.empty() && rng_.one_in(options_.rekey_every)) rekey();
     }
     if (!options_.remount.empty()) remount();
     verify_everything();
@@ -145,6 +146,26 @@ class Runner {
     note(file, offset, length);
     file.write_direct(op_, offset, bytes(length));
   }
+  void synced_write(Subject& file) {
+    const auto [offset, length] = any_range();
+    note(file, offset, length);
+    file.write_synced(op_, offset, bytes(length), rng_.one_in(2));
+  }
+  void copy(Subject& file) {
+    Subject& source = *files_[rng_.below(files_.size())];
+    const auto [from, length] = range_within(source.model());
+    const uint64_t offset = any_offset();
+    if (length == 0 || (&source == &file && offset < from + length && from < offset + length)) return;
+    const bool by_sendfile = rng_.one_in(3);
+    note(file, offset, length, (by_sendfile ? " by sendfile from " : " from ") + source.path() + " " + std::to_string(from));
+    file.copy_from(op_, source, from, offset, length, by_sendfile);
+  }
+  void private_write(Subject& file) {
+    const auto [offset, length] = range_within(file.model());
+    if (length == 0) return;
+    note(file, offset, length);
+    file.write_private(offset, bytes(length));
+  }
   void mapped_write(Subject& file) {
     const auto [offset, length] = range_within(file.model());
     if (length == 0) return;
@@ -216,15 +237,28 @@ class Runner {
   }
 
   void remount() {
-    for (auto& file : files_) {
-      file->close();
-      file->model().remember("#" + std::to_string(op_) + " remount");
-    }
-    if (const int status = system(options_.remount.c_str()); status != 0) {
-      throw Mismatch("the remount command ended with status " + std::to_string(status));
-    }
+    for (auto& file : files_) file->close();
+    run_command("remount", options_.remount);
     for (auto& file : files_) file->open();
     verify_everything();
+  }
+
+  // With open files the key is only half gone, and dirty pages are written by what is left of it.
+  void rekey() {
+    const bool open = rng_.one_in(2);
+    for (auto& file : files_) {
+      if (!open) file->close();
+    }
+    run_command(open ? "rekey, with open files" : "rekey", options_.rekey);
+    for (auto& file : files_) {
+      if (!open) file->open();
+    }
+    verify_everything();
+  }
+
+  void run_command(const std::string& name, const std::string& command) {
+    for (auto& file : files_) file->model().remember("#" + std::to_string(op_) + " " + name);
+    if (const int status = system(command.c_str()); status != 0) throw Mismatch("the command for " + name + " ended with status " + std::to_string(status));
   }
 
   void verify_everything() {
@@ -248,6 +282,9 @@ const Runner::Kind Runner::kKinds[] = {
     {"overwrite", 12, &Runner::overwrite},
     {"append", 6, &Runner::append},
     {"direct-write", 4, &Runner::direct_write},
+    {"synced-write", 2, &Runner::synced_write},
+    {"copy", 4, &Runner::copy},
+    {"private-write", 3, &Runner::private_write},
     {"mapped-write", 10, &Runner::mapped_write},
     {"truncate", 8, &Runner::truncate},
     {"punch", 8, &Runner::punch},
@@ -267,7 +304,8 @@ const Runner::Kind Runner::kKinds[] = {
 };
 
 int usage() {
-  fputs("usage: e4c-fsx DIR [--ops N] [--seed S] [--files K] [--remount COMMAND] [--remount-every N] [--only OP,OP...] [--verbose]\n", stderr);
+  fputs("usage: e4c-fsx DIR [--ops N] [--seed S] [--files K] [--remount COMMAND] [--remount-every N] "
+        "[--rekey COMMAND] [--rekey-every N] [--only OP,OP...] [--verbose]\n", stderr);
   return 2;
 }
 
@@ -290,13 +328,17 @@ bool parse(int argc, char** argv, Options* options) {
       options->remount = value;
     } else if (argument == "--remount-every") {
       options->remount_every = strtoull(value, nullptr, 10);
+    } else if (argument == "--rekey") {
+      options->rekey = value;
+    } else if (argument == "--rekey-every") {
+      options->rekey_every = strtoull(value, nullptr, 10);
     } else if (argument == "--only") {
       options->only = value;
     } else {
       return false;
     }
   }
-  return !options->directory.empty() && options->files > 0 && options->remount_every > 0;
+  return !options->directory.empty() && options->files > 0 && options->remount_every > 0 && options->rekey_every > 0;
 }
 
 int run(int argc, char** argv) {

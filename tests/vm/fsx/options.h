@@ -14,6 +14,8 @@ struct Options {
   int files = 3;
   uint64_t remount_every = 500;  // operations between two remounts, roughly
   std::string remount;           // shell command that unmounts and mounts DIRECTORY's file system; empty: never
+  uint64_t rekey_every = 1500;   // the same for the key
+  std::string rekey;             // shell command that removes the directory's key and adds it again; empty: never
   std::string only;              // comma-separated names of operations; empty: all
   bool verbose = false;
 };

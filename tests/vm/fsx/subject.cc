@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,9 +35,9 @@ std::string hex(const std::vector<uint8_t>& data, size_t from) {
 // A mapping that covers [offset, offset + length) of a file.
 class Mapping {
  public:
-  Mapping(int fd, uint64_t offset, uint64_t length, int protection)
+  Mapping(int fd, uint64_t offset, uint64_t length, int protection, int kind = MAP_SHARED)
       : skip_(offset % kPage), length_(length + skip_),
-        base_(mmap(nullptr, length_, protection, MAP_SHARED, fd, static_cast<off_t>(offset - skip_))) {}
+        base_(mmap(nullptr, length_, protection, kind, fd, static_cast<off_t>(offset - skip_))) {}
   ~Mapping() {
     if (good()) munmap(base_, length_);
   }
@@ -102,6 +103,40 @@ bool Subject::write_direct(uint64_t op, uint64_t offset, const std::vector<uint8
   if (written != static_cast<ssize_t>(data.size())) failed("pwrite(O_DIRECT)", offset, data.size());
   model_.write(op, offset, data);
   return true;
+}
+
+void Subject::write_synced(uint64_t op, uint64_t offset, const std::vector<uint8_t>& data, bool data_only) {
+  const int synced = ::open(path_.c_str(), O_RDWR | O_CLOEXEC | (data_only ? O_DSYNC : O_SYNC));
+  if (synced < 0) failed("open(O_SYNC)", offset, data.size());
+  const ssize_t written = pwrite(synced, data.data(), data.size(), static_cast<off_t>(offset));
+  const int error = errno;
+  ::close(synced);
+  errno = error;
+  if (written != static_cast<ssize_t>(data.size())) failed("pwrite(O_SYNC)", offset, data.size());
+  model_.write(op, offset, data);
+}
+
+void Subject::copy_from(uint64_t op, const Subject& source, uint64_t from, uint64_t offset, uint64_t length, bool by_sendfile) {
+  const std::vector<uint8_t> data = source.model_.read(from, length);
+  off64_t in = static_cast<off64_t>(from);
+  off64_t out = static_cast<off64_t>(offset);
+  if (by_sendfile && lseek(fd_, out, SEEK_SET) != out) failed("lseek", offset, length);
+  for (uint64_t left = length; left > 0;) {
+    const ssize_t copied = by_sendfile ? sendfile(fd_, source.fd_, &in, left) : copy_file_range(source.fd_, &in, fd_, &out, left, 0);
+    if (copied <= 0) failed(by_sendfile ? "sendfile" : "copy_file_range", offset, left);
+    left -= static_cast<uint64_t>(copied);
+  }
+  model_.write(op, offset, data);
+}
+
+void Subject::write_private(uint64_t offset, const std::vector<uint8_t>& data) {
+  const Mapping mapping(fd_, offset, data.size(), PROT_READ | PROT_WRITE, MAP_PRIVATE);
+  if (!mapping.good()) failed("mmap(MAP_PRIVATE)", offset, data.size());
+  std::copy(data.begin(), data.end(), mapping.data());
+  if (!std::equal(data.begin(), data.end(), mapping.data())) {
+    throw Mismatch(path_ + ": a private mapping at " + std::to_string(offset) + " lost what was written to it");
+  }
+  verify(offset, data.size());
 }
 
 void Subject::write_mapped(uint64_t op, uint64_t offset, const std::vector<uint8_t>& data, bool sync) {

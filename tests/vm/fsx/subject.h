@@ -31,6 +31,12 @@ class Subject {
   void write(uint64_t op, uint64_t offset, const std::vector<uint8_t>& data);
   // With O_DIRECT; a file system may refuse that with EINVAL, then nothing happens. Returns whether it was done.
   bool write_direct(uint64_t op, uint64_t offset, const std::vector<uint8_t>& data);
+  // With O_SYNC, or O_DSYNC: data_only.
+  void write_synced(uint64_t op, uint64_t offset, const std::vector<uint8_t>& data, bool data_only);
+  // From another file, or from a part of this one that does not overlap; by sendfile(2) or copy_file_range(2).
+  void copy_from(uint64_t op, const Subject& source, uint64_t from, uint64_t offset, uint64_t length, bool by_sendfile);
+  // Into a private mapping, within the file's size: the mapping must have it, and the file must not.
+  void write_private(uint64_t offset, const std::vector<uint8_t>& data);
   // Through a shared mapping, within the file's size. sync: msync afterwards.
   void write_mapped(uint64_t op, uint64_t offset, const std::vector<uint8_t>& data, bool sync);
   void truncate(uint64_t op, uint64_t size);
