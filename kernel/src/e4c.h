@@ -154,6 +154,9 @@ bool e4c_data_in_log(struct inode *inode);
 int e4c_per_user_get(struct file *filp, __u32 __user *arg);
 int e4c_per_user_set(struct file *filp, __u32 __user *arg);
 
+/* read.c: ---------------------------------------------------------------- */
+int e4c_block_read_sync(struct super_block *sb, ext4_fsblk_t pblk, struct folio *folio);
+
 /* report.c: -------------------------------------------------------------- */
 int e4c_report_page(struct inode *inode, u32 page, const char *why);
 int e4c_report_group(struct inode *inode, u32 g, const char *why);

@@ -79,6 +79,42 @@ bool e4c_buffer_waits(struct inode *inode, ext4_lblk_t lblk, struct buffer_head 
 	return false;
 }
 
+/*
+ * A hostile extent may map a page to a block that is metadata as well. ext4 reads
+ * a metadata block whose buffer is marked verified without another look, so
+ * ciphertext must never get there. The mark may also be a leftover of the block's
+ * former life: then the block has the page's present contents. @tag_bh is an opened
+ * group. 0, -EIO (reported), -errno.
+ */
+static int block_is_ours(struct e4c_op *op, struct inode *inode, u32 page,
+			 struct buffer_head *data_bh, struct buffer_head *tag_bh)
+{
+	const struct e4c_slot *slot = &e4c_tag_block(tag_bh)->slot[e4c_page_slot(page)];
+	struct folio *scratch;
+	int err;
+
+	if (data_bh == tag_bh)
+		return e4c_report_page(inode, page, "its block is its tag block");
+	if (!buffer_verified(data_bh))
+		return 0;
+	scratch = folio_alloc(GFP_NOFS | __GFP_NOFAIL, 0);
+	if (buffer_jbd(data_bh) && buffer_uptodate(data_bh)) {
+		err = e4c_page_open(op, page, data_bh->b_data, folio_address(scratch), slot);
+	} else {
+		err = e4c_block_read_sync(inode->i_sb, data_bh->b_blocknr, scratch);
+		if (!err)
+			err = e4c_page_open(op, page, folio_address(scratch),
+					    folio_address(scratch), slot);
+	}
+	folio_zero_segment(scratch, 0, folio_size(scratch));
+	folio_put(scratch);
+	if (err == -EBADMSG)
+		return e4c_report_page(inode, page, "its block is metadata, too");
+	if (!err)
+		clear_buffer_verified(data_bh);
+	return err;
+}
+
 /* Put page @folio, written at @pblk, and its slot into @handle's transaction. */
 static int page_journal(handle_t *handle, struct inode *inode, struct folio *folio,
 			ext4_fsblk_t pblk)
@@ -102,6 +138,8 @@ static int page_journal(handle_t *handle, struct inode *inode, struct folio *fol
 	err = e4c_group_open(op, handle, inode, g, tag_bh);
 	if (!err)
 		err = e4c_slots_expect(inode, g, tag_bh, page, 1, E4C_STATE_VALID);
+	if (!err)
+		err = block_is_ours(op, inode, page, data_bh, tag_bh);
 	if (!err)
 		err = ext4_journal_get_write_access(handle, inode->i_sb, data_bh, EXT4_JTR_NONE);
 	if (err)

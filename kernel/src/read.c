@@ -117,7 +117,8 @@ static struct read_ctx *read_start(struct inode *inode, u32 page, ext4_fsblk_t p
 	return ctx;
 }
 
-static int block_read_sync(struct super_block *sb, ext4_fsblk_t pblk, struct folio *folio)
+/* Read block @pblk from the disk, past the buffer cache. 0 or -errno. */
+int e4c_block_read_sync(struct super_block *sb, ext4_fsblk_t pblk, struct folio *folio)
 {
 	struct bio_vec bv;
 	struct bio bio;
@@ -152,7 +153,7 @@ static int page_read(struct e4c_op *op, struct inode *inode, struct folio *folio
 		goto out;
 	log_bh = e4c_log_copy(inode->i_sb, pblk);
 	if (!log_bh)
-		err = block_read_sync(inode->i_sb, pblk, folio);
+		err = e4c_block_read_sync(inode->i_sb, pblk, folio);
 	if (!err)
 		err = slot_open(op, inode, page, &block->slot[e4c_page_slot(page)],
 				log_bh ? (void *)log_bh->b_data : folio_address(folio),

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything that a program can do with a mounted mutant. Errors are what is expected; false contents are not.
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <string>
+
+#include "world.h"
+
+namespace tamper {
+
+struct WalkCounts {
+  uint64_t names = 0, opened = 0, refused = 0, pages_true = 0, pages_failed = 0, writes = 0, writes_failed = 0;
+};
+
+// Lists, reads, changes and deletes below `mount`; `seed` chooses the order. Returns what was read that never
+// was in that file, in words; empty: nothing. Gives up going deeper after `seconds`.
+std::string Walk(const std::string& mount, uint64_t seed, const Truths& truths, const std::set<uint32_t>& not_comparable, int seconds,
+                 WalkCounts& counts);
+
+}  // namespace tamper
