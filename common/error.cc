@@ -68,6 +68,23 @@ constexpr std::array<ReasonRow, kErrorReasonLimit> kRows = {{
     {"LAST_PROTECTOR", Code::kFailedPrecondition},
     {"NO_SUCH_PROTECTOR", Code::kNotFound},
     {"TOO_MANY_PROTECTORS", Code::kResourceExhausted},
+    {"DIRECTORY_SPANS_MOUNTS", Code::kFailedPrecondition},
+    {"FILES_LEFT", Code::kFailedPrecondition},
+    {"FILE_IN_USE", Code::kFailedPrecondition},
+    {"VOLUME_FULL", Code::kResourceExhausted},
+    {"FILE_UNMOVABLE", Code::kFailedPrecondition},
+    {"INTERRUPTED", Code::kAborted},
+    {"MOVE_CONFLICT", Code::kAlreadyExists},
+    {"ENCRYPTION_UNFINISHED", Code::kFailedPrecondition},
+    {"MOVE_RUNNING", Code::kFailedPrecondition},
+    {"NO_SUCH_KEY", Code::kNotFound},
+    {"KEY_EXISTS", Code::kAlreadyExists},
+    {"KEY_NAME_INVALID", Code::kInvalidArgument},
+    {"TOO_MANY_KEYS", Code::kResourceExhausted},
+    {"DATA_WOULD_BE_LOST", Code::kFailedPrecondition},
+    {"NOT_SHARED", Code::kNotFound},
+    {"RECORD_UNUSABLE", Code::kInvalidArgument},
+    {"RECOVERY_CODE_UNCONFIRMED", Code::kInvalidArgument},
 }};
 
 const ReasonRow& RowOf(ErrorReason reason) {

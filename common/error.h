@@ -56,8 +56,25 @@ enum class ErrorReason : uint32_t {
   kLastProtector = 40,
   kNoSuchProtector = 41,
   kTooManyProtectors = 42,
+  kDirectorySpansMounts = 43,
+  kFilesLeft = 44,
+  kFileInUse = 45,
+  kVolumeFull = 46,
+  kFileUnmovable = 47,
+  kInterrupted = 48,
+  kMoveConflict = 49,
+  kEncryptionUnfinished = 50,
+  kMoveRunning = 51,
+  kNoSuchKey = 52,
+  kKeyExists = 53,
+  kKeyNameInvalid = 54,
+  kTooManyKeys = 55,
+  kDataWouldBeLost = 56,
+  kNotShared = 57,
+  kRecordUnusable = 58,
+  kRecoveryCodeUnconfirmed = 59,
 };
-inline constexpr uint32_t kErrorReasonLimit = 43;
+inline constexpr uint32_t kErrorReasonLimit = 60;
 
 struct ErrorInfo {
   ErrorReason reason = ErrorReason::kUnspecified;

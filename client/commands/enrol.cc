@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/commands/command.h"
+#include "client/commands/confirm.h"
 #include "client/commands/render.h"
 #include "client/rpc/keyd_client.h"
 #include "common/status_macros.h"
@@ -14,6 +15,7 @@ namespace {
 
 struct Options {
   std::optional<int> passphrase_fd;
+  ConfirmOptions confirm;
 };
 
 CommandResult Enrol(const GlobalOptions& globals, const Options& options) {
@@ -24,12 +26,10 @@ CommandResult Enrol(const GlobalOptions& globals, const Options& options) {
   ASSIGN_OR_FAIL(const keyd::v1::EnrolResponse response, client.Enrol(passphrase));
   const std::string identifier = IdentifierHex(response.key_identifier());
   CommandResult result;
-  result.text = absl::StrCat(
-      "Enrolled. Key identifier: ", identifier, "\n\n  Recovery code: ", response.recovery_code(),
-      "\n\nWrite the recovery code down now; it is not shown again. It opens your files when the\n"
-      "passphrase is forgotten. Next: ext4crypt unlock\n");
   result.json.Set("key_identifier", identifier);
-  result.json.Set("recovery_code", response.recovery_code());
+  result.text = absl::StrCat("Enrolled. Key identifier: ", identifier, "\n");
+  ReportRecoveryCode(globals, options.confirm, reader, response.recovery_code(), result);
+  result.text += "Next: ext4crypt unlock\n";
   return result;
 }
 
@@ -39,6 +39,7 @@ void AddEnrol(CLI::App& app, const GlobalOptions& globals, SelectedCommand& sele
   CLI::App* verb = app.add_subcommand("enrol", "Create your key, with a passphrase");
   const auto options = std::make_shared<Options>();
   AddPassphraseFd(*verb, options->passphrase_fd);
+  AddConfirmOption(*verb, options->confirm);
   verb->callback([&globals, &selected, options] {
     selected = {.verb = "enrol", .run = [&globals, options] { return Enrol(globals, *options); }};
   });

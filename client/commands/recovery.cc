@@ -3,8 +3,8 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
-#include "absl/strings/str_cat.h"
 #include "client/commands/command.h"
+#include "client/commands/confirm.h"
 #include "client/commands/credential.h"
 #include "client/rpc/keyd_client.h"
 #include "common/status_macros.h"
@@ -14,6 +14,7 @@ namespace {
 
 struct Options {
   CredentialOptions credential;
+  ConfirmOptions confirm;
 };
 
 CommandResult RenewRecovery(const GlobalOptions& globals, const Options& options) {
@@ -23,10 +24,9 @@ CommandResult RenewRecovery(const GlobalOptions& globals, const Options& options
   ASSIGN_OR_FAIL(KeydClient client, KeydClient::Connect(globals.socket));
   ASSIGN_OR_FAIL(const keyd::v1::RenewRecoveryResponse response, client.RenewRecovery(credential));
   CommandResult result;
-  result.text = absl::StrCat("\n  Recovery code: ", response.recovery_code(),
-                             "\n\nWrite it down now; it is not shown again. The old code opens "
-                             "nothing any more.\n");
-  result.json.Set("recovery_code", response.recovery_code());
+  result.text = "The recovery code is renewed; the old one opens nothing any more.\n";
+  ReportRecoveryCode(globals, options.confirm, SecretReader(options.credential.passphrase_fd),
+                     response.recovery_code(), result);
   return result;
 }
 
@@ -38,6 +38,7 @@ void AddRecovery(CLI::App& app, const GlobalOptions& globals, SelectedCommand& s
   CLI::App* verb = group->add_subcommand("renew", "Make a new code; the old one stops working");
   const auto options = std::make_shared<Options>();
   AddCredentialOptions(*verb, options->credential);
+  AddConfirmOption(*verb, options->confirm);
   verb->callback([&globals, &selected, options] {
     selected = {.verb = "recovery renew",
                 .run = [&globals, options] { return RenewRecovery(globals, *options); }};

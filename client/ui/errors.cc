@@ -37,6 +37,12 @@ constexpr std::array kExits = {
     ExitRow{19, "the kernel refused a key on a volume or in a keyring"},
     ExitRow{20, "changed meanwhile; try again"},
     ExitRow{21, "the protector cannot be added or removed"},
+    ExitRow{22, "some files could not be moved and are where they were"},
+    ExitRow{23, "interrupted; run the same command again"},
+    ExitRow{24, "the volume is full"},
+    ExitRow{25, "no such key, or its name cannot be used"},
+    ExitRow{26, "the key was kept, because data would be lost"},
+    ExitRow{27, "the record cannot be used"},
 };
 
 struct Words {
@@ -106,7 +112,7 @@ Words WordsFor(ErrorReason reason) {
       return {11, "it cannot be opened", "Check the permissions of it and of what leads to it."};
     case ErrorReason::kDirectoryNotEmpty:
       return {12, "the directory is not empty, and nothing was changed",
-              "Create an empty directory, set its policy, and move the files into it."};
+              "Encrypt it with what is in it: ext4crypt encrypt DIR"};
     case ErrorReason::kDirectoryNotOwned:
       return {13, "the directory belongs to someone else, and nothing was changed",
               "Only its owner can set its policy; use a directory of your own."};
@@ -154,6 +160,52 @@ Words WordsFor(ErrorReason reason) {
     case ErrorReason::kTooManyProtectors:
       return {21, "your key has as many protectors as it may have",
               "Remove one you do not need: ext4crypt protectors list"};
+    case ErrorReason::kDirectorySpansMounts:
+      return {22, "another file system is mounted there, and nothing was changed",
+              "Unmount it, or name a directory that is no mount point and has none in it."};
+    case ErrorReason::kFilesLeft:
+      return {22, "some files could not be moved and are where they were; all others are encrypted",
+              "See to what is listed, then run the same command again."};
+    case ErrorReason::kFileInUse:
+      return {22, "a program has it open for writing, or keeps changing it",
+              "Close that program, then run the same command again."};
+    case ErrorReason::kFileUnmovable:
+      return {22, "it cannot be moved with everything that belongs to it",
+              "Move it elsewhere or make it yours; or let root run the same command with --user."};
+    case ErrorReason::kMoveConflict:
+      return {22, "a file of that name was moved before, and this one differs from it",
+              "Rename this one, then run the same command again; both are kept."};
+    case ErrorReason::kEncryptionUnfinished:
+      return {22, "an encryption that was begun there is not finished, and cannot go on as it is",
+              "Finish it with: ext4crypt encrypt DIR; see docs/encrypt.md for what lies where."};
+    case ErrorReason::kMoveRunning:
+      return {20, "another ext4crypt encrypt is at work there", "Wait until it has finished."};
+    case ErrorReason::kInterrupted:
+      return {23, "interrupted; what is done stays done", "Run the same command again to go on."};
+    case ErrorReason::kVolumeFull:
+      return {24, "there is not enough room on the volume; what is done stays done",
+              "Make room for the largest file, then run the same command again."};
+    case ErrorReason::kNoSuchKey:
+      return {25, "you have no key of that name", "List yours with: ext4crypt key list"};
+    case ErrorReason::kKeyExists:
+      return {25, "you have a key of that name already", "Choose another name."};
+    case ErrorReason::kKeyNameInvalid:
+      return {25, "that is no name for a key",
+              "Use 1 to 64 letters, digits, dots, hyphens and underscores, not a dot or a hyphen "
+              "first."};
+    case ErrorReason::kTooManyKeys:
+      return {25, "you have as many keys as you may have", "Remove one: ext4crypt key list"};
+    case ErrorReason::kDataWouldBeLost:
+      return {26, "whatever is encrypted with the key could never be read again, and it was kept",
+              "Copy the data elsewhere first; then give --lose-data."};
+    case ErrorReason::kNotShared:
+      return {18, "the key is not shared with that user", "See: ext4crypt key list"};
+    case ErrorReason::kRecordUnusable:
+      return {27, "it is no record of protectors, is damaged, or belongs to someone else",
+              "Use another copy: each ext4crypt volume keeps one."};
+    case ErrorReason::kRecoveryCodeUnconfirmed:
+      return {7, "the recovery code was not typed back; the key is there all the same",
+              "Make a new code with: ext4crypt recovery renew"};
     case ErrorReason::kVolumeFailed:
       return {19, "the kernel refused the key on a volume",
               "See ext4crypt status and the key service's log for which and why."};

@@ -128,6 +128,10 @@ absl::StatusOr<SecretBuffer> SecretReader::Read(absl::string_view prompt) const 
   return fd_.has_value() ? ReadLine(*fd_) : AskOnTerminal(prompt);
 }
 
+bool SecretReader::HasTerminal() const {
+  return !fd_.has_value() && UniqueFd(::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY)).valid();
+}
+
 absl::StatusOr<SecretBuffer> SecretReader::ReadNew(absl::string_view prompt) const {
   ASSIGN_OR_RETURN(SecretBuffer first, Read(prompt));
   if (fd_.has_value()) return first;

@@ -22,6 +22,9 @@ class SecretReader {
   // kPassphraseMismatch.
   [[nodiscard]] absl::StatusOr<SecretBuffer> ReadNew(absl::string_view prompt) const;
 
+  // Whether somebody is there who could be asked.
+  [[nodiscard]] bool HasTerminal() const;
+
  private:
   std::optional<int> fd_;
 };

@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client/migrate/mover.h"
+
+#include <fcntl.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <csignal>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "client/migrate/contents.h"
+#include "client/migrate/metadata.h"
+#include "common/error.h"
+#include "common/status_macros.h"
+
+namespace ext4crypt {
+namespace {
+
+constexpr char kPartName[] = "file";
+// A file that is written to without end is left; one that was touched once is copied again.
+constexpr int kAttempts = 3;
+// Beyond the file itself: tag blocks (less than a hundredth), extents, directories, the journal.
+constexpr uint64_t kSpareBytes = 1U << 20;
+
+// What makes going on with other files pointless.
+bool EndsEverything(const absl::Status& status) {
+  switch (ReasonOf(status)) {
+    case ErrorReason::kInterrupted:
+    case ErrorReason::kVolumeFull:
+    case ErrorReason::kVaultLocked:
+    case ErrorReason::kFilesystemReadOnly:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool Unchanged(const struct stat& a, const struct stat& b) {
+  const auto same = [](const struct timespec& x, const struct timespec& y) {
+    return x.tv_sec == y.tv_sec && x.tv_nsec == y.tv_nsec;
+  };
+  return a.st_ino == b.st_ino && a.st_size == b.st_size && same(a.st_mtim, b.st_mtim) &&
+         same(a.st_ctim, b.st_ctim);
+}
+
+absl::Status InUse(absl::string_view why, const std::string& path) {
+  return Error(ErrorReason::kFileInUse, why, path);
+}
+
+absl::StatusOr<bool> Exists(const At& at, const std::string& path) {
+  if (::faccessat(at.dir, at.name.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0) return true;
+  if (errno == ENOENT) return false;
+  return NodeError(errno, "look", path);
+}
+
+absl::StatusOr<std::string> ReadLink(const At& at, const std::string& path) {
+  std::array<char, PATH_MAX> target;
+  const ssize_t size = ::readlinkat(at.dir, at.name.c_str(), target.data(), target.size());
+  if (size < 0) return NodeError(errno, "readlink", path);
+  return std::string(target.data(), static_cast<size_t>(size));
+}
+
+}  // namespace
+
+// A file that is to be moved. A regular one is open, with a lease: the kernel refuses it while
+// somebody has the file open for writing, and tells us of who wants to before letting them.
+class Mover::Source {
+ public:
+  static absl::StatusOr<Source> Open(const At& at, const Node& node, const std::string& path) {
+    Source source(at, node);
+    if (!node.IsRegular()) return source;
+    int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+    source.fd_.reset(::openat(at.dir, at.name.c_str(), flags | O_NOATIME));
+    if (!source.fd_.valid()) source.fd_.reset(::openat(at.dir, at.name.c_str(), flags));
+    if (!source.fd_.valid()) return NodeError(errno, "open", path);
+    source.leased_ = ::fcntl(source.fd(), F_SETLEASE, F_RDLCK) == 0;
+    if (!source.leased_ && errno == EAGAIN) return InUse("open for writing", path);
+    RETURN_IF_ERROR(source.CheckUnchanged(path));
+    return source;
+  }
+
+  [[nodiscard]] int fd() const { return fd_.get(); }
+  [[nodiscard]] const At& at() const { return at_; }
+  [[nodiscard]] const Node& node() const { return node_; }
+
+  [[nodiscard]] bool Wanted() const { return leased_ && ::fcntl(fd(), F_GETLEASE) != F_RDLCK; }
+  // The name still leads to the file as it was when it was looked at.
+  [[nodiscard]] absl::Status CheckUnchanged(const std::string& path) const {
+    if (Wanted()) return InUse("somebody opens it for writing", path);
+    ASSIGN_OR_RETURN(const Node now, Look(at_, path));
+    if (now.id != node_.id || !Unchanged(now.stat, node_.stat)) {
+      return Error(ErrorReason::kChangedMeanwhile, "changed while it was copied", path);
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  Source(At at, const Node& node) : at_(std::move(at)), node_(node) {}
+  At at_;
+  Node node_;
+  UniqueFd fd_;
+  bool leased_ = false;
+};
+
+absl::Status Mover::Run(int source, const std::string& path) {
+  // How the kernel tells that somebody wants a file we have a lease on; its default is to end us.
+  std::signal(SIGIO, SIG_IGN);
+  ASSIGN_OR_RETURN(const bool empty, MoveDirectory(source, work_.tree(), path));
+  return empty ? absl::OkStatus() : Error(ErrorReason::kFilesLeft, "files are left", path);
+}
+
+absl::StatusOr<bool> Mover::MoveDirectory(int from, int to, const std::string& path) {
+  ASSIGN_OR_RETURN(const Node node, LookAtFd(from, path));
+  ASSIGN_OR_RETURN(const struct stat wanted, work_.Remember(node, path));
+  // A directory we may not write to is made writable for as long as it takes.
+  const mode_t mode = node.stat.st_mode & 07777;
+  if ((mode & 0700) != 0700 && ::fchmod(from, mode | 0700) != 0) {
+    return NodeError(errno, "chmod", path);
+  }
+  if (::fchmod(to, 0700) != 0) return NodeError(errno, "chmod", path);
+  RETURN_IF_ERROR(DropInheritedAcls({.dir = to, .name = "."}, path));
+
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDirectory(from, path));
+  for (const std::string& name : names) {
+    const std::string child = absl::StrCat(path, "/", name);
+    absl::Status moved = MoveEntry(from, to, name, child);
+    if (!moved.ok() && EndsEverything(moved)) return moved;
+    if (!moved.ok()) left_.push_back({.path = child, .status = std::move(moved)});
+  }
+  ASSIGN_OR_RETURN(const std::vector<std::string> rest, ListDirectory(from, path));
+  if (!rest.empty()) {
+    if (left_.empty()) {
+      left_.push_back({.path = path, .status = InUse("new files appeared in it", path)});
+    }
+    return false;
+  }
+  RETURN_IF_ERROR(CopyMetadata({.dir = from, .name = "."}, {.dir = to, .name = "."}, wanted, path));
+  RETURN_IF_ERROR(Sync(to, path));
+  return true;
+}
+
+absl::Status Mover::MoveEntry(int from, int to, const std::string& name, const std::string& path) {
+  const At source{.dir = from, .name = name};
+  const At target{.dir = to, .name = name};
+  ASSIGN_OR_RETURN(const Node node, Look(source, path));
+  if (node.mount_id != mount_id_) {
+    return Error(ErrorReason::kDirectorySpansMounts, "a mount point", path);
+  }
+  if (stop_()) return Error(ErrorReason::kInterrupted, "told to stop", path);
+  if (node.IsDirectory()) return MoveChild(source, target, node, path);
+  RETURN_IF_ERROR(MoveFile(source, target, path));
+  ++counts_.files;
+  progress_(counts_);
+  return absl::OkStatus();
+}
+
+absl::Status Mover::MoveChild(const At& from, const At& to, const Node& /*node*/,
+                              const std::string& path) {
+  if (::mkdirat(to.dir, to.name.c_str(), 0700) != 0 && errno != EEXIST) {
+    return NodeError(errno, "mkdir", path);
+  }
+  bool empty = false;
+  {
+    ASSIGN_OR_RETURN(const Node target, Look(to, path));
+    if (!target.IsDirectory()) {
+      return Error(ErrorReason::kMoveConflict, "a file is in its place", path);
+    }
+    // Its own rights may not let even its owner in; then they were remembered before.
+    if ((target.stat.st_mode & 0700) != 0700 && ::fchmodat(to.dir, to.name.c_str(), 0700, 0) != 0) {
+      return NodeError(errno, "chmod", path);
+    }
+    ASSIGN_OR_RETURN(const UniqueFd source_fd, OpenDirectory(from, path));
+    ASSIGN_OR_RETURN(const UniqueFd target_fd, OpenDirectory(to, path));
+    ASSIGN_OR_RETURN(empty, MoveDirectory(source_fd.get(), target_fd.get(), path));
+  }
+  if (!empty) return absl::OkStatus();  // what is left is listed
+  if (::unlinkat(from.dir, from.name.c_str(), AT_REMOVEDIR) != 0) {
+    return NodeError(errno, "rmdir", path);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Mover::MoveFile(const At& from, const At& to, const std::string& path) {
+  for (int attempt = 1;; ++attempt) {
+    ASSIGN_OR_RETURN(const Node node, Look(from, path));
+    const MoveCounts before = counts_;
+    absl::Status moved = MoveFileOnce(from, to, node, path);
+    if (moved.ok()) return moved;
+    counts_ = before;
+    if (ReasonOf(moved) != ErrorReason::kChangedMeanwhile) return moved;
+    if (attempt == kAttempts) return InUse("it keeps changing", path);
+  }
+}
+
+absl::Status Mover::MoveFileOnce(const At& from, const At& to, const Node& node,
+                                 const std::string& path) {
+  ASSIGN_OR_RETURN(Source source, Source::Open(from, node, path));
+  const At pool{.dir = work_.links(),
+                .name = absl::StrFormat("%d-%x", node.id.ino, node.id.birth_ns)};
+  ASSIGN_OR_RETURN(const bool pooled, Exists(pool, path));
+  const bool linked = pooled || node.stat.st_nlink > 1;
+  RETURN_IF_ERROR(linked ? PlaceLink(source, pool, to, path) : Place(source, to, path));
+  // The name must be durable before the other one goes.
+  RETURN_IF_ERROR(Sync(to.dir, path));
+  if (absl::Status unchanged = source.CheckUnchanged(path); !unchanged.ok()) {
+    // The copy is out of date; the source is what counts.
+    if (::unlinkat(to.dir, to.name.c_str(), 0) != 0) return NodeError(errno, "unlink", path);
+    return unchanged;
+  }
+  if (::unlinkat(from.dir, from.name.c_str(), 0) != 0) return NodeError(errno, "unlink", path);
+  if (linked && node.stat.st_nlink == 1 && ::unlinkat(pool.dir, pool.name.c_str(), 0) != 0) {
+    return NodeError(errno, "unlink", path);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Mover::Place(Source& source, const At& to, const std::string& path) {
+  ASSIGN_OR_RETURN(const bool exists, Exists(to, path));
+  if (exists) {
+    ASSIGN_OR_RETURN(const bool same, SameFile(source, to, path));
+    if (same) return absl::OkStatus();
+    return Error(ErrorReason::kMoveConflict, "it is in both trees and differs", path);
+  }
+  const At part{.dir = work_.part(), .name = kPartName};
+  RETURN_IF_ERROR(Copy(source, part, path));
+  RETURN_IF_ERROR(source.CheckUnchanged(path));
+  if (::renameat2(part.dir, part.name.c_str(), to.dir, to.name.c_str(), RENAME_NOREPLACE) != 0) {
+    return NodeError(errno, "rename", path);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Mover::PlaceLink(Source& source, const At& pool, const At& to,
+                              const std::string& path) {
+  ASSIGN_OR_RETURN(const bool pooled, Exists(pool, path));
+  if (!pooled) {
+    const At part{.dir = work_.part(), .name = kPartName};
+    RETURN_IF_ERROR(Copy(source, part, path));
+    RETURN_IF_ERROR(source.CheckUnchanged(path));
+    if (::renameat(part.dir, part.name.c_str(), pool.dir, pool.name.c_str()) != 0) {
+      return NodeError(errno, "rename", path);
+    }
+    RETURN_IF_ERROR(Sync(pool.dir, path));
+  } else {
+    ASSIGN_OR_RETURN(const bool same, SameMetadata(source.at(), pool, path));
+    if (!same) {
+      // Changed by one of the names that are left. The copy is changed in place, since names that
+      // are done lead to it; until it is, the source has everything. Its time says it is not.
+      if (!source.node().IsRegular()) return InUse("it changed between its names", path);
+      const struct timespec never[2] = {{.tv_sec = 0, .tv_nsec = 0}, {.tv_sec = 0, .tv_nsec = 0}};
+      if (::utimensat(pool.dir, pool.name.c_str(), never, 0) != 0) {
+        return NodeError(errno, "setting the times", path);
+      }
+      RETURN_IF_ERROR(Fill(source, pool, path));
+      RETURN_IF_ERROR(source.CheckUnchanged(path));
+    }
+  }
+  if (::linkat(pool.dir, pool.name.c_str(), to.dir, to.name.c_str(), 0) == 0) {
+    return absl::OkStatus();
+  }
+  if (errno != EEXIST) return NodeError(errno, "link", path);
+  ASSIGN_OR_RETURN(const Node present, Look(to, path));
+  ASSIGN_OR_RETURN(const Node ours, Look(pool, path));
+  if (present.id == ours.id) return absl::OkStatus();
+  return Error(ErrorReason::kMoveConflict, "it is in both trees and differs", path);
+}
+
+absl::Status Mover::Copy(Source& source, const At& to, const std::string& path) {
+  if (::unlinkat(to.dir, to.name.c_str(), 0) != 0 && errno != ENOENT) {
+    return NodeError(errno, "unlink", path);
+  }
+  const Node& node = source.node();
+  RETURN_IF_ERROR(CheckRoom(node, path));
+  absl::Status copied;
+  if (node.IsRegular()) {
+    const UniqueFd fd(::openat(to.dir, to.name.c_str(),
+                               O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    copied = fd.valid() ? Fill(source, to, path) : NodeError(errno, "create", path);
+  } else {
+    copied = [&]() -> absl::Status {
+      if (S_ISLNK(node.stat.st_mode)) {
+        ASSIGN_OR_RETURN(const std::string target, ReadLink(source.at(), path));
+        if (::symlinkat(target.c_str(), to.dir, to.name.c_str()) != 0) {
+          return NodeError(errno, "symlink", path);
+        }
+      } else if (::mknodat(to.dir, to.name.c_str(), (node.stat.st_mode & S_IFMT) | 0600,
+                           node.stat.st_rdev) != 0) {
+        return NodeError(errno, "mknod", path);
+      }
+      RETURN_IF_ERROR(CopyMetadata(source.at(), to, node.stat, path));
+      return Sync(to.dir, path);
+    }();
+  }
+  // A half copy must not go on taking the room that is lacking.
+  if (!copied.ok()) ::unlinkat(to.dir, to.name.c_str(), 0);
+  return copied;
+}
+
+absl::Status Mover::Fill(Source& source, const At& to, const std::string& path) {
+  // The mode may not let even the owner write: set for the time being.
+  if (::fchmodat(to.dir, to.name.c_str(), 0600, 0) != 0) return NodeError(errno, "chmod", path);
+  const UniqueFd fd(::openat(to.dir, to.name.c_str(), O_RDWR | O_TRUNC | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd.valid()) return NodeError(errno, "open", path);
+  const auto tick = [&](uint64_t bytes) { return Tick(source, bytes, path); };
+  RETURN_IF_ERROR(CopyContents(source.fd(), fd.get(), tick, path));
+  RETURN_IF_ERROR(CopyMetadata(source.at(), to, source.node().stat, path));
+  RETURN_IF_ERROR(Sync(fd.get(), path));
+  // From the disk and through the cipher, not from memory.
+  ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED);
+  const auto quiet = [&](uint64_t /*bytes*/) { return Tick(source, 0, path); };
+  ASSIGN_OR_RETURN(const bool same, SameContents(source.fd(), fd.get(), quiet, path));
+  if (!same) {
+    return Error(ErrorReason::kChangedMeanwhile, "the copy does not read as the source", path);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> Mover::SameFile(Source& source, const At& to, const std::string& path) {
+  ASSIGN_OR_RETURN(const bool same, SameMetadata(source.at(), to, path));
+  if (!same) return false;
+  if (S_ISLNK(source.node().stat.st_mode)) {
+    ASSIGN_OR_RETURN(const std::string a, ReadLink(source.at(), path));
+    ASSIGN_OR_RETURN(const std::string b, ReadLink(to, path));
+    return a == b;
+  }
+  if (!source.node().IsRegular()) return true;
+  const UniqueFd fd(::openat(to.dir, to.name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd.valid()) return NodeError(errno, "open", path);
+  const auto tick = [&](uint64_t bytes) { return Tick(source, bytes, path); };
+  return SameContents(source.fd(), fd.get(), tick, path);
+}
+
+absl::Status Mover::CheckRoom(const Node& node, const std::string& path) {
+  struct statvfs info = {};
+  if (::fstatvfs(work_.part(), &info) != 0) return NodeError(errno, "statvfs", path);
+  const uint64_t blocks = ::geteuid() == 0 ? info.f_bfree : info.f_bavail;
+  const uint64_t bytes = static_cast<uint64_t>(node.stat.st_blocks) * 512;
+  if (blocks * info.f_frsize >= bytes + bytes / 100 + kSpareBytes) return absl::OkStatus();
+  return Error(ErrorReason::kVolumeFull, "no room for a copy of it", path);
+}
+
+absl::Status Mover::Tick(Source& source, uint64_t bytes, const std::string& path) {
+  counts_.bytes += bytes;
+  progress_(counts_);
+  if (stop_()) return Error(ErrorReason::kInterrupted, "told to stop", path);
+  // Who opens it for writing waits in the kernel until we let go.
+  if (source.Wanted()) return InUse("somebody opens it for writing", path);
+  return absl::OkStatus();
+}
+
+}  // namespace ext4crypt
