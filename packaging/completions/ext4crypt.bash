@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+# Made by packaging/completions/generate from ext4crypt --help; do not edit.
+# shellcheck shell=bash
+_ext4crypt() {
+	local current=$2 previous=$3 verb=_ word i
+	local -A verbs options files values
+	verbs['_']='enrol unlock lock status setpolicy encrypt policy passphrase recovery protectors volume'
+	options['_']='-h --help --version --socket --json'
+	verbs['_ enrol']=''
+	options['_ enrol']='-h --help --passphrase-fd --no-confirm --version --socket --json'
+	verbs['_ unlock']=''
+	options['_ unlock']='-h --help --passphrase-fd --recovery --key-file --version --socket --json'
+	verbs['_ lock']=''
+	options['_ lock']='-h --help --user --wait --version --socket --json'
+	verbs['_ status']=''
+	options['_ status']='-h --help --user --version --socket --json'
+	verbs['_ setpolicy']=''
+	options['_ setpolicy']='-h --help --allow-unauthenticated --per-user --version --socket --json'
+	files['_ setpolicy']=yes
+	verbs['_ encrypt']=''
+	options['_ encrypt']='-h --help --allow-unauthenticated --user --version --socket --json'
+	files['_ encrypt']=yes
+	verbs['_ policy']=''
+	options['_ policy']='-h --help --version --socket --json'
+	files['_ policy']=yes
+	verbs['_ passphrase']='change'
+	options['_ passphrase']='-h --help --version --socket --json'
+	verbs['_ passphrase change']=''
+	options['_ passphrase change']='-h --help --passphrase-fd --recovery --key-file --version --socket --json'
+	verbs['_ recovery']='renew'
+	options['_ recovery']='-h --help --version --socket --json'
+	verbs['_ recovery renew']=''
+	options['_ recovery renew']='-h --help --passphrase-fd --recovery --key-file --no-confirm --version --socket --json'
+	verbs['_ protectors']='list add-key-file remove'
+	options['_ protectors']='-h --help --version --socket --json'
+	verbs['_ protectors list']=''
+	options['_ protectors list']='-h --help --version --socket --json'
+	verbs['_ protectors add-key-file']=''
+	options['_ protectors add-key-file']='-h --help --passphrase-fd --recovery --key-file --version --socket --json'
+	files['_ protectors add-key-file']=yes
+	verbs['_ protectors remove']=''
+	options['_ protectors remove']='-h --help --passphrase-fd --recovery --key-file --version --socket --json'
+	files['_ protectors remove']=yes
+	verbs['_ volume']='inspect verify extract'
+	options['_ volume']='-h --help --version --socket --json'
+	verbs['_ volume inspect']=''
+	options['_ volume inspect']='-h --help --threads --version --socket --json'
+	files['_ volume inspect']=yes
+	verbs['_ volume verify']=''
+	options['_ volume verify']='-h --help --key-file --threads --version --socket --json'
+	files['_ volume verify']=yes
+	verbs['_ volume extract']=''
+	options['_ volume extract']='-h --help --key-file --salvage --version --socket --json'
+	files['_ volume extract']=yes
+	values['--socket']='file'
+	values['--passphrase-fd']='word'
+	values['--passphrase-fd']='word'
+	values['--key-file']='file'
+	values['--user']='word'
+	values['--wait']='word'
+	values['--user']='word'
+	values['--user']='word'
+	values['--passphrase-fd']='word'
+	values['--key-file']='file'
+	values['--passphrase-fd']='word'
+	values['--key-file']='file'
+	values['--passphrase-fd']='word'
+	values['--key-file']='file'
+	values['--passphrase-fd']='word'
+	values['--key-file']='file'
+	values['--threads']='word'
+	values['--key-file']='file'
+	values['--threads']='word'
+	values['--key-file']='file'
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		word=${COMP_WORDS[i]}
+		[[ -n ${values[$word]:-} ]] && i=$((i + 1)) && continue
+		[[ " ${verbs[$verb]} " == *" $word "* ]] && verb="$verb $word"
+	done
+	COMPREPLY=()
+	if [[ ${values[$previous]:-} == file ]]; then
+		mapfile -t COMPREPLY < <(compgen -f -- "$current")
+	elif [[ -n ${values[$previous]:-} ]]; then
+		return
+	elif [[ $current == -* ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "${options[$verb]}" -- "$current")
+	elif [[ -n ${verbs[$verb]} ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "${verbs[$verb]}" -- "$current")
+	elif [[ -n ${files[$verb]:-} ]]; then
+		mapfile -t COMPREPLY < <(compgen -f -- "$current")
+	fi
+}
+complete -o filenames -F _ext4crypt ext4crypt
