@@ -25,7 +25,7 @@ namespace ext4crypt::volume {
 [[nodiscard]] constexpr uint64_t EndPageOfGroup(uint64_t group) {
   return (group + 1) * E4C_GROUP_SLOTS - 1;
 }
-static_assert(E4C_GROUPS * uint64_t{E4C_GROUP_SLOTS} == E4C_MAX_PAGES);
+static_assert(E4C_GROUPS * uint64_t{E4C_GROUP_SLOTS} == uint64_t{E4C_MAX_PAGES} + 1);  // virtual slot 0 belongs to no page
 
 struct GroupRange {
   uint32_t first = 0;

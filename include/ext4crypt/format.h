@@ -55,7 +55,7 @@ struct e4c_context {
 #define E4C_BLOCK_SIZE 4096
 #define E4C_TAG_LBLK 0x7F000000u	/* first logical block of the tag area */
 #define E4C_TAG_LBLK_END 0x80000000u	/* first logical block past it */
-#define E4C_MAX_PAGES E4C_TAG_LBLK	/* pages a file can have */
+#define E4C_MAX_PAGES 0x7EFFFFFFu	/* pages a file can have: virtual slot 0 is none */
 #define E4C_GROUP_SLOTS 127u		/* page slots in a tag block */
 #define E4C_GROUPS 0x1000000u		/* 127 * 2^24 == 0x7F000000 */
 

@@ -174,12 +174,13 @@ static void info_free(struct e4c_info *info)
 }
 
 /*
- * The disk decides how ext4 stores a file, and only blocks in extents can have
- * tags: contents in block maps or in the inode would be read unauthenticated.
+ * The disk decides how ext4 stores a file, and only blocks in extents below the
+ * tag area can have tags: other contents would be read unauthenticated.
  */
 static bool layout_ok(struct inode *inode)
 {
-	return ext4_test_inode_flag(inode, EXT4_INODE_EXTENTS) &&
+	return inode->i_size <= inode->i_sb->s_maxbytes &&
+	       ext4_test_inode_flag(inode, EXT4_INODE_EXTENTS) &&
 	       !ext4_test_inode_flag(inode, EXT4_INODE_INLINE_DATA) &&
 	       !ext4_test_inode_flag(inode, EXT4_INODE_EA_INODE) &&
 	       !ext4_test_inode_flag(inode, EXT4_INODE_VERITY) &&
@@ -193,7 +194,7 @@ static bool layout_ok(struct inode *inode)
  * Every keyed access to contents comes through here first.
  * Does nothing for inodes that are not ours. 0; -ENOKEY: the directory is
  * locked; -EINVAL: the context on disk is not acceptable; -EIO: the contents are
- * not stored in extents (reported); -ENOMEM; -ENOENT: the kernel lacks the AEAD.
+ * not stored in extents below the tag area (reported); -ENOMEM; -ENOENT: the kernel lacks the AEAD.
  */
 int e4c_info_load(struct inode *inode)
 {
@@ -204,7 +205,7 @@ int e4c_info_load(struct inode *inode)
 	if (!fscrypt_has_encryption_key(inode))
 		return -ENOKEY;
 	if (!layout_ok(inode))
-		return e4c_report_page(inode, 0, "the contents are not stored in extents");
+		return e4c_report_page(inode, 0, "the contents are not stored in extents below the tag area");
 	info = info_alloc(inode);
 	if (IS_ERR(info))
 		return PTR_ERR(info);

@@ -53,6 +53,6 @@ int e4c_mount_check(struct super_block *sb)
 	/* Fast commits would log changes of extents without their slots. */
 	clear_opt2(sb, JOURNAL_FAST_COMMIT);
 	/* Keeps every ext4 operation on file ranges out of the tag area. */
-	sb->s_maxbytes = min_t(loff_t, sb->s_maxbytes, (loff_t)E4C_TAG_LBLK << PAGE_SHIFT);
+	sb->s_maxbytes = min_t(loff_t, sb->s_maxbytes, (loff_t)E4C_MAX_PAGES << PAGE_SHIFT);
 	return 0;
 }

@@ -18,7 +18,7 @@ from .cpio import CpioWriter
 
 # The host's programs at the guest's hand; busybox serves the rest.
 PROGRAMS = ("mke2fs", "e2fsck", "debugfs", "dumpe2fs", "tune2fs", "filefrag", "e2image", "resize2fs", "lsattr", "chattr", "badblocks", "keyctl", "dmsetup",
-            "kmod", "blockdev", "fallocate", "setpriv", "sha256sum", "xargs", "cmp", "grep", "find", "bash")
+            "kmod", "blockdev", "fallocate", "fsfreeze", "setpriv", "sha256sum", "xargs", "cmp", "grep", "find", "bash")
 LINKS = {"mkfs.ext4": "mke2fs", "modprobe": "kmod", "insmod": "kmod", "rmmod": "kmod", "lsmod": "kmod", "depmod": "kmod"}
 # Libraries that glibc opens by itself for user names.
 NSS = ("libnss_files.so.2",)

@@ -11,7 +11,7 @@ from pathlib import Path
 # Directories of modules below kernel/ that go into every guest: which cipher or template a file system asks for is its own affair.
 MODULE_DIRS = ("crypto", "arch/x86/crypto", "lib/crypto")
 # Single modules that a guest needs, by name.
-MODULES = ("virtio_blk", "loop", "dm_mod", "dm_flakey", "dm_log_writes")
+MODULES = ("virtio_blk", "loop", "dm_mod", "dm_flakey", "dm_log_writes", "quota_v2")
 
 
 class KernelNotFound(Exception):
