@@ -14,7 +14,6 @@
 #include <fstream>
 #include <iterator>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "../mutants/run.h"
@@ -38,11 +37,12 @@ void PrintTable() {
   }
 }
 
-// "a, b, ..." expects a and b, and whatever follows: what is found depends on random bytes there.
-bool Agrees(const std::string& found, const std::string& expected) {
-  constexpr std::string_view kMore = ", ...";
-  if (!expected.ends_with(kMore)) return found == expected;
-  return found.starts_with(expected.substr(0, expected.size() - kMore.size()));
+// "a, b, ..." expects a and b, and whatever follows: that depends on random bytes there.
+bool Agrees(const std::string& found, std::string expected) {
+  if (!expected.ends_with("...")) return found == expected;
+  expected.resize(expected.size() - 3);
+  if (expected.ends_with(", ")) expected.resize(expected.size() - 2);
+  return found.starts_with(expected);
 }
 
 int Judge(const std::string& mount, const std::string& inodes_path, const std::string& json_path) {
@@ -51,7 +51,7 @@ int Judge(const std::string& mount, const std::string& inodes_path, const std::s
   const std::string json{std::istreambuf_iterator<char>(in), {}};
   for (const Row& row : Rows()) {
     const std::string kernel = Observe(mount, row), reader = ReaderFound(json, inodes, row);
-    const bool good = kernel == row.kernel && Agrees(reader, row.reader);
+    const bool good = Agrees(kernel, row.kernel) && Agrees(reader, row.reader);
     std::printf("%s %s: %s | %s\n", good ? "ok" : "not ok", row.name, kernel.c_str(), reader.c_str());
   }
   return 0;

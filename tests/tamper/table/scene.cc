@@ -152,11 +152,11 @@ std::string ObserveDirectory(const std::string& mount, const Row& row) {
     ::close(fd);
   }
   const int made = ::open((dir + "/new").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (made < 0) return out + "; new file: " + strerrorname_np(errno);
+  if (made < 0) return "new file: " + std::string(strerrorname_np(errno)) + "; " + out;
   struct statx stx = {};
   ::statx(made, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stx);
   ::close(made);
-  return out + ((stx.stx_attributes & STATX_ATTR_ENCRYPTED) != 0 ? "; new file: encrypted" : "; new file: in plaintext");
+  return ((stx.stx_attributes & STATX_ATTR_ENCRYPTED) != 0 ? "new file: encrypted; " : "new file: in plaintext; ") + out;
 }
 
 void SetPolicy(const std::string& dir, const uint8_t (&identifier)[16]) {
