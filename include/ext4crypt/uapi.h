@@ -13,16 +13,20 @@
  * will after the running transaction, for audits and tests.
  *
  * slots:  pointer to count entries of 32 bytes (struct e4c_slot in format.h)
+ * flags:  with E4C_GET_TAGS_SEALS, first_page and count are tag blocks, and
+ *         the slots are their seals; zero for a tag block that does not exist
  * Errors: EBADF not opened for reading; EOPNOTSUPP not an authenticated file;
  *         EINVAL range, flags or reserved; EIO a tag block is not authentic.
  */
 struct e4c_get_tags {
 	__u64 first_page;
 	__u32 count;
-	__u32 flags;		/* 0 */
+	__u32 flags;		/* 0 or E4C_GET_TAGS_SEALS */
 	__u64 slots;
 	__u64 reserved;		/* 0 */
 };
+
+#define E4C_GET_TAGS_SEALS 1u
 
 #define E4C_IOC_GET_TAGS _IOW('f', 0xE4, struct e4c_get_tags)
 
@@ -39,5 +43,18 @@ struct e4c_get_tags {
  */
 #define E4C_IOC_SET_PER_USER _IOW('f', 0xE5, __u32)
 #define E4C_IOC_GET_PER_USER _IOR('f', 0xE6, __u32)
+
+/*
+ * E4C_IOC_SET_AEAD: choose the AEAD of an encrypted, empty directory, one of
+ * E4C_AEAD_* in format.h. What is created in it from then on, and below it, has
+ * that one. A directory that gets a policy has the machine's default:
+ * AES-256-GCM, or ChaCha20-Poly1305 where the processor has no AES.
+ * E4C_IOC_GET_AEAD: that of a directory or file.
+ *
+ * Errors: EACCES not the owner; EINVAL unknown AEAD; ENODATA not encrypted;
+ *         ENOTDIR; ENOTEMPTY.
+ */
+#define E4C_IOC_SET_AEAD _IOW('f', 0xE7, __u32)
+#define E4C_IOC_GET_AEAD _IOR('f', 0xE8, __u32)
 
 #endif

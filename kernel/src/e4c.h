@@ -118,6 +118,9 @@ int e4c_group_verify(struct e4c_op *op, u32 g, const struct e4c_tag_block *block
 
 /* context.c: ------------------------------------------------------------- */
 int e4c_context_read(struct inode *inode, struct e4c_context *ctx);
+void e4c_aead_inherit(struct inode *dir, struct inode *inode);
+int e4c_aead_get(struct file *filp, __u32 __user *arg);
+int e4c_aead_set(struct file *filp, __u32 __user *arg);
 
 /* groups.c: -------------------------------------------------------------- */
 struct e4c_extent {

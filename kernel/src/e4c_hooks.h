@@ -23,7 +23,7 @@ int e4c_mount_check(struct super_block *sb);
 
 /* context.c */
 int e4c_context_get(struct inode *inode, void *ctx, size_t len);
-int e4c_context_to_disk(void *ctx, size_t len);
+int e4c_context_to_disk(struct inode *inode, void *ctx, size_t len);
 
 /* policy.c */
 struct fs_parameter;
@@ -67,6 +67,7 @@ struct folio *e4c_folio_of_bounce(struct folio *bounce);
 void e4c_bounce_free(struct folio *bounce);
 bool e4c_io_end_failed(ext4_io_end_t *io_end);
 int e4c_io_end_convert(handle_t *handle, ext4_io_end_t *io_end);
+int e4c_fsync_result(struct inode *inode, int err);
 
 /* overwrite.c */
 bool e4c_buffer_waits(struct inode *inode, ext4_lblk_t lblk, struct buffer_head *bh, bool do_map);

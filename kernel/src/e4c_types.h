@@ -22,6 +22,7 @@ struct kobject;
 struct e4c_inode_state {
 	struct e4c_info *info;	/* see key.c; NULL: no key was needed so far */
 	bool revoke;		/* see e4c_free_revokes(); under i_data_sem */
+	u8 aead;		/* of its context; see context.c */
 };
 
 /* What the counters in sysfs count, in pages. */

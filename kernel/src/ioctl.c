@@ -6,31 +6,45 @@
 #include "uapi.h"
 #include <linux/uaccess.h>
 
-/* Copy the slots of pages @first .. @first + @count - 1 to @to, as on disk. */
-static int slots_copy(struct inode *inode, u32 first, u32 count, struct e4c_slot __user *to)
+/* Copy tag block @g to @block: zeros if it does not exist. 0, -EIO, -errno. */
+static int block_copy(struct e4c_op *op, struct inode *inode, u32 g, struct e4c_tag_block *block)
 {
-	struct e4c_op *op = e4c_op_alloc(e4c_info(inode));
-	struct e4c_tag_block *block = kmalloc(sizeof(*block), GFP_KERNEL | __GFP_NOFAIL);
 	struct buffer_head *bh;
 	int err = 0;
 
-	while (count && !err) {
-		u32 g = e4c_page_group(first), slot = e4c_page_slot(first);
-		u32 n = min(count, E4C_GROUP_SLOTS - slot);
+	/* A group comes into existence in steps. */
+	mutex_lock(&e4c_info(inode)->group_lock);
+	bh = e4c_group_get(inode, g);
+	if (IS_ERR(bh))
+		err = PTR_ERR(bh);
+	else if (bh)
+		err = e4c_group_copy(op, inode, g, bh, block);
+	else
+		memset(block, 0, sizeof(*block));
+	mutex_unlock(&e4c_info(inode)->group_lock);
+	if (!IS_ERR_OR_NULL(bh))
+		brelse(bh);
+	return err;
+}
 
-		/* A group comes into existence in steps. */
-		mutex_lock(&e4c_info(inode)->group_lock);
-		bh = e4c_group_get(inode, g);
-		if (IS_ERR(bh))
-			err = PTR_ERR(bh);
-		else if (bh)
-			err = e4c_group_copy(op, inode, g, bh, block);
-		else
-			memset(block, 0, sizeof(*block));
-		mutex_unlock(&e4c_info(inode)->group_lock);
-		if (!IS_ERR_OR_NULL(bh))
-			brelse(bh);
-		if (!err && copy_to_user(to, &block->slot[slot], n * sizeof(*to)))
+/*
+ * Copy the slots of pages @first .. @first + @count - 1 to @to, as on disk, or,
+ * with @seals, the seals of these groups.
+ */
+static int slots_copy(struct inode *inode, u32 first, u32 count, bool seals,
+		      struct e4c_slot __user *to)
+{
+	struct e4c_op *op = e4c_op_alloc(e4c_info(inode));
+	struct e4c_tag_block *block = kmalloc(sizeof(*block), GFP_KERNEL | __GFP_NOFAIL);
+	int err = 0;
+
+	while (count && !err) {
+		u32 g = seals ? first : e4c_page_group(first);
+		u32 n = seals ? 1 : min(count, E4C_GROUP_SLOTS - e4c_page_slot(first));
+		struct e4c_slot *from = seals ? &block->seal : &block->slot[e4c_page_slot(first)];
+
+		err = block_copy(op, inode, g, block);
+		if (!err && copy_to_user(to, from, n * sizeof(*to)))
 			err = -EFAULT;
 		first += n;
 		to += n;
@@ -48,6 +62,7 @@ static long get_tags(struct file *filp, struct e4c_get_tags __user *uarg)
 {
 	struct inode *inode = file_inode(filp);
 	struct e4c_get_tags arg;
+	u32 max;
 
 	if (!(filp->f_mode & FMODE_READ))
 		return -EBADF;
@@ -57,10 +72,12 @@ static long get_tags(struct file *filp, struct e4c_get_tags __user *uarg)
 		return -ENOKEY;
 	if (copy_from_user(&arg, uarg, sizeof(arg)))
 		return -EFAULT;
-	if (arg.flags || arg.reserved || arg.first_page >= E4C_MAX_PAGES ||
-	    arg.count > E4C_MAX_PAGES - arg.first_page)
+	max = arg.flags & E4C_GET_TAGS_SEALS ? E4C_GROUPS : E4C_MAX_PAGES;
+	if ((arg.flags & ~E4C_GET_TAGS_SEALS) || arg.reserved || arg.first_page >= max ||
+	    arg.count > max - arg.first_page)
 		return -EINVAL;
-	return slots_copy(inode, arg.first_page, arg.count, u64_to_user_ptr(arg.slots));
+	return slots_copy(inode, arg.first_page, arg.count, arg.flags & E4C_GET_TAGS_SEALS,
+			  u64_to_user_ptr(arg.slots));
 }
 
 /* Hook for ioctls that ext4 does not know. */
@@ -73,6 +90,10 @@ long e4c_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 		return e4c_per_user_set(filp, (void __user *)arg);
 	case E4C_IOC_GET_PER_USER:
 		return e4c_per_user_get(filp, (void __user *)arg);
+	case E4C_IOC_SET_AEAD:
+		return e4c_aead_set(filp, (void __user *)arg);
+	case E4C_IOC_GET_AEAD:
+		return e4c_aead_get(filp, (void __user *)arg);
 	default:
 		return -ENOTTY;
 	}

@@ -20,6 +20,8 @@
  * The buffer with the newest ciphertext of block @pblk if the journal still has
  * it, else NULL: then the disk has it. A cached buffer that the journal does
  * not own proves nothing: a reader of the raw device may have left it there.
+ * One that could not be written to its place is the newest all the same, though
+ * the block layer then takes its uptodate flag away.
  */
 struct buffer_head *e4c_log_copy(struct super_block *sb, ext4_fsblk_t pblk)
 {
@@ -27,7 +29,7 @@ struct buffer_head *e4c_log_copy(struct super_block *sb, ext4_fsblk_t pblk)
 
 	if (!bh)
 		return NULL;
-	if (buffer_jbd(bh) && buffer_uptodate(bh))
+	if (buffer_jbd(bh) && ext4_buffer_uptodate(bh))
 		return bh;
 	brelse(bh);
 	return NULL;
@@ -123,7 +125,7 @@ static int page_journal(handle_t *handle, struct inode *inode, struct folio *fol
 	struct buffer_head *data_bh, *tag_bh;
 	struct e4c_slot slot;
 	struct e4c_op *op;
-	int err;
+	int err, err2;
 
 	tag_bh = e4c_group_get(inode, g);
 	if (IS_ERR(tag_bh))
@@ -154,12 +156,12 @@ static int page_journal(handle_t *handle, struct inode *inode, struct folio *fol
 		jbd2_journal_abort(EXT4_JOURNAL(inode), err);
 		goto out;
 	}
+	/* Should the journal abort in between, what is in memory still agrees. */
 	err = ext4_handle_dirty_metadata(handle, NULL, data_bh);
-	if (err)
-		goto out;
 	lock_buffer(tag_bh);
 	e4c_slot_set(tag_bh, page, &slot);
-	err = e4c_group_close(op, handle, inode, g, tag_bh);
+	err2 = e4c_group_close(op, handle, inode, g, tag_bh);
+	err = err ? err : err2;
 
 	overwrite_note(handle, inode);
 	e4c_count(e4c_info(inode)->sb_state, E4C_PAGES_JOURNALED);

@@ -139,8 +139,12 @@ int e4c_prepare_new_inode(struct inode *dir, struct inode *inode, bool *encrypt)
 
 	if (ret < 0)
 		return ret;
-	if (!ret)
-		return fscrypt_prepare_new_inode(dir, inode, encrypt);
+	if (!ret) {
+		ret = fscrypt_prepare_new_inode(dir, inode, encrypt);
+		if (!ret && *encrypt)
+			e4c_aead_inherit(dir, inode);
+		return ret;
+	}
 	scope_enter(&scope, identifier);
 	ret = fscrypt_prepare_new_inode(dir, inode, encrypt);
 	scope_leave(&scope);

@@ -362,3 +362,16 @@ int e4c_io_end_convert(handle_t *handle, ext4_io_end_t *io_end)
 		mapping_set_error(inode->i_mapping, err);
 	return err;
 }
+
+/*
+ * Hook in fsync, after the commit it waited for, which ended with @err. If the
+ * journal gave up before that wait began, the conversion of what was just
+ * written is lost with it, and waiting for a transaction that is gone says
+ * nothing of that.
+ */
+int e4c_fsync_result(struct inode *inode, int err)
+{
+	if (!err && e4c_inode(inode) && is_journal_aborted(EXT4_JOURNAL(inode)))
+		return -EIO;
+	return err;
+}

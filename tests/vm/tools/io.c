@@ -5,6 +5,10 @@
  *   e4c-io mmap-write FILE OFFSET TEXT   writes TEXT through a shared mapping
  *   e4c-io pread FILE OFFSET LENGTH      the bytes, to standard output; fails as read(2) does
  *   e4c-io fallocate FILE MODE OFFSET LENGTH   MODE: alloc, keep, punch, zero, collapse, insert
+ *   e4c-io storm FILE OFFSET TIMES       reads one byte there that many times, each of which must fail with EIO
+ *   e4c-io mmap-fill FILE LENGTH         makes a new file of that size and writes each page through a mapping, until a page fault is refused; prints how many
+ *   e4c-io hold-mapping FILE LENGTH READY GO   a new file of that size, filled with 'a' through a mapping and left dirty; creates READY, waits for GO, fills
+ *                                        it with 'b' and syncs it
  *   e4c-io creat FILE                    creates an empty file
  *   e4c-io flip FILE OFFSET              flips the lowest bit of one byte (for disks)
  *   e4c-io swap FILE OFFSET OFFSET LENGTH  swaps two ranges (for disks)
@@ -15,6 +19,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,6 +89,64 @@ static int allocate(int fd, const char *name, off_t offset, off_t length)
 	return failed("mode");
 }
 
+static int storm(int fd, off_t offset, long times)
+{
+	char byte;
+
+	for (long i = 0; i < times; i++)
+		if (pread(fd, &byte, 1, offset) != -1 || errno != EIO)
+			return failed("pread did not fail");
+	return 0;
+}
+
+static sigjmp_buf no_page;
+
+static void on_bus_error(int signal)
+{
+	siglongjmp(no_page, signal);
+}
+
+static int mmap_fill(int fd, size_t length)
+{
+	static volatile size_t at;
+	char *base;
+
+	if (ftruncate(fd, (off_t)length))
+		return failed("ftruncate");
+	base = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (base == MAP_FAILED)
+		return failed("mmap");
+	signal(SIGBUS, on_bus_error);
+	if (!sigsetjmp(no_page, 1))
+		for (at = 0; at < length; at += 4096)
+			memset(base + at, 'm', 4096);
+	printf("%zu\n", at / 4096);
+	return msync(base, length, MS_SYNC) ? failed("msync") : 0;
+}
+
+static int hold_mapping(int fd, size_t length, const char *ready, const char *go)
+{
+	char *base;
+	int made;
+
+	if (ftruncate(fd, (off_t)length))
+		return failed("ftruncate");
+	base = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (base == MAP_FAILED)
+		return failed("mmap");
+	memset(base, 'a', length);
+	made = open(ready, O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+	if (made < 0)
+		return failed("open");
+	while (access(go, F_OK))
+		usleep(50000);
+	for (size_t i = 0; i < length; i++)
+		if (base[i] != 'a')
+			return failed("the mapping has changed");
+	memset(base, 'b', length);
+	return msync(base, length, MS_SYNC) ? failed("msync") : 0;
+}
+
 static int flip(int fd, off_t offset)
 {
 	uint8_t byte;
@@ -116,7 +180,7 @@ int main(int argc, char **argv)
 
 	if (!strcmp(verb, "pread"))
 		flags = O_RDONLY | O_CLOEXEC;
-	else if (!strcmp(verb, "creat"))
+	else if (!strcmp(verb, "creat") || !strcmp(verb, "mmap-fill") || !strcmp(verb, "hold-mapping"))
 		flags |= O_CREAT;
 	fd = argc > 2 ? open(argv[2], flags, 0644) : -1;
 	if (argc > 2 && fd < 0)
@@ -129,6 +193,12 @@ int main(int argc, char **argv)
 		return read_range(fd, atoll(argv[3]), (size_t)atoll(argv[4]));
 	if (!strcmp(verb, "fallocate") && argc == 6)
 		return allocate(fd, argv[3], atoll(argv[4]), atoll(argv[5]));
+	if (!strcmp(verb, "storm") && argc == 5)
+		return storm(fd, atoll(argv[3]), atol(argv[4]));
+	if (!strcmp(verb, "mmap-fill") && argc == 4)
+		return mmap_fill(fd, (size_t)atoll(argv[3]));
+	if (!strcmp(verb, "hold-mapping") && argc == 6)
+		return hold_mapping(fd, (size_t)atoll(argv[3]), argv[4], argv[5]);
 	if (!strcmp(verb, "flip") && argc == 4)
 		return flip(fd, atoll(argv[3]));
 	if (!strcmp(verb, "swap") && argc == 6)

@@ -7,6 +7,7 @@
  *   e4c-key set DIR IDENTIFIER [CONTENTS NAMES FLAGS]   sets a version 2 policy; fscrypt's mode numbers, 1 4 3 if not given
  *   e4c-key get PATH               prints the policy's identifier
  *   e4c-key per-user DIR on|off    makes DIR a per-user directory, or an ordinary one again
+ *   e4c-key aead PATH [1|2]        prints the AEAD of a directory or file, or sets that of an empty directory (E4C_AEAD_* of format.h)
  *   e4c-key default NUMBER         makes test key NUMBER the caller's EXT4_DEFAULT_KEY, in his user keyring
  *
  * Says which call failed with the errno's name, e.g. "FS_IOC_SET_ENCRYPTION_POLICY: EINVAL", and exits with 1.
@@ -111,6 +112,18 @@ static int per_user(int fd, int on)
 	return ioctl(fd, E4C_IOC_SET_PER_USER, &value) ? failed("E4C_IOC_SET_PER_USER") : 0;
 }
 
+static int aead(int fd, const char *number)
+{
+	__u32 value = number ? (__u32)atoi(number) : 0;
+
+	if (number)
+		return ioctl(fd, E4C_IOC_SET_AEAD, &value) ? failed("E4C_IOC_SET_AEAD") : 0;
+	if (ioctl(fd, E4C_IOC_GET_AEAD, &value))
+		return failed("E4C_IOC_GET_AEAD");
+	printf("%u\n", value);
+	return 0;
+}
+
 static int default_key(int number)
 {
 	unsigned char key[KEY_BYTES];
@@ -138,6 +151,8 @@ int main(int argc, char **argv)
 		return per_user(fd, !strcmp(argv[3], "on"));
 	if (!strcmp(verb, "get") && argc == 3)
 		return get(fd);
+	if (!strcmp(verb, "aead") && (argc == 3 || argc == 4))
+		return aead(fd, argc == 4 ? argv[3] : NULL);
 	if (argc > 3 && parse_identifier(argv[3], identifier) == 0) {
 		if (!strcmp(verb, "remove") && argc == 4)
 			return drop(fd, identifier);
