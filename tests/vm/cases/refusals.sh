@@ -63,7 +63,8 @@ for options in nobarrier data=writeback data=journal noload; do
 	refuses "remount with $options" . mount -o "remount,$options" /mnt
 	check "after remount with $options it still is as it was" sh -c '! grep " /mnt .*\(nobarrier\|writeback\|data=journal\)" /proc/mounts'
 done
-if echo 0 >"/sys/fs/$FSTYPE/vda/reserved_clusters" 2>/dev/null && [ "$(cat "/sys/fs/$FSTYPE/vda/reserved_clusters")" = 0 ]; then
+reserved=$(echo "/sys/fs/$FSTYPE/"*da/reserved_clusters) # vda, ubda
+if [ ! -f "$reserved" ] || { echo 0 >"$reserved" 2>/dev/null && [ "$(cat "$reserved")" = 0 ]; }; then
 	not_ok "reserved_clusters cannot be set to 0"
 else
 	ok "reserved_clusters cannot be set to 0"

@@ -85,7 +85,26 @@ host() {
 	[ "$answer" = "done" ]
 }
 
+# check_leaks: on a debug kernel, memory that our code allocated and nobody points at any more. Others' is only mentioned.
+check_leaks() {
+	local scan=/sys/kernel/debug/kmemleak
+	[ -f $scan ] || return 0
+	# An object counts after five seconds, and when two scans saw it unchanged.
+	sleep 6
+	echo scan >$scan
+	echo scan >$scan
+	cat $scan >/tmp/leaks
+	if grep -Eq '\[ext4crypt\]|e4c_' /tmp/leaks; then
+		not_ok "kmemleak: memory of ours leaked"
+		diag /tmp/leaks 60
+	else
+		ok "kmemleak: no memory of ours leaked"
+		[ ! -s /tmp/leaks ] || diag /tmp/leaks 30
+	fi
+}
+
 finish() {
+	check_leaks
 	report "end"
 	[ "$failures" = 0 ] && report "token $TOKEN"
 	exit 0

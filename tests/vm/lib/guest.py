@@ -25,16 +25,15 @@ NSS = ("libnss_files.so.2",)
 USERS = {"root": 0, "alice": 1000, "bob": 1001, "carol": 1002}
 
 
-def pack(build: Path, repo: Path, case: Path, target: Path) -> kernels.Kernel:
-    """Writes the initramfs for CASE to TARGET. Returns the kernel to boot it with."""
+def pack(build: Path, repo: Path, kernel: kernels.Kernel, case: Path, target: Path) -> None:
+    """Writes the initramfs for CASE under KERNEL to TARGET."""
     (build / "vm").mkdir(parents=True, exist_ok=True)
     with open(build / "vm" / "lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # runs side by side share the base
-        return _pack(build, repo, case, target)
+        _pack(build, repo, kernel, case, target)
 
 
-def _pack(build: Path, repo: Path, case: Path, target: Path) -> kernels.Kernel:
-    kernel = kernels.find(build)
+def _pack(build: Path, repo: Path, kernel: kernels.Kernel, case: Path, target: Path) -> None:
     base = _base(build, kernel)
     scratch = target.with_suffix(".top")
     with CpioWriter(scratch) as out:
@@ -42,22 +41,21 @@ def _pack(build: Path, repo: Path, case: Path, target: Path) -> kernels.Kernel:
         for shared in sorted((repo / "tests/vm/guest").glob("*.sh")):
             out.copy(f"e4c/{shared.name}", shared)
         out.copy("e4c/case.sh", case)
-        for path in _under_test(build):
-            out.file(f"e4c/bin/{path.name}" if path.suffix != ".ko" else f"e4c/{path.name}", _stripped(path), 0o755)
+        for path in _programs(build):
+            out.file(f"e4c/bin/{path.name}", _stripped(path), 0o755)
+        if kernel.module.exists():
+            out.file("e4c/ext4crypt.ko", _stripped(kernel.module))
     with open(target, "wb") as joined:
         for part in (base, scratch):
             with open(part, "rb") as source:
                 shutil.copyfileobj(source, joined, 1 << 20)
     scratch.unlink()
-    return kernel
 
 
-def _under_test(build: Path) -> list[Path]:
-    """What this repository built and is there: programs, then the kernel module."""
-    found = [p for d in (build / "release/bin", build / "vm/bin") if d.is_dir() for p in sorted(d.iterdir())
+def _programs(build: Path) -> list[Path]:
+    """The programs of this repository that are built."""
+    return [p for d in (build / "release/bin", build / "vm/bin") if d.is_dir() for p in sorted(d.iterdir())
              if p.is_file() and os.access(p, os.X_OK) and not p.name.endswith("_test")]
-    module = build / "kernel/ext4crypt.ko"
-    return found + ([module] if module.exists() else [])
 
 
 def _stripped(path: Path) -> bytes:
@@ -70,10 +68,10 @@ def _stripped(path: Path) -> bytes:
 def _base(build: Path, kernel: kernels.Kernel) -> Path:
     """The part that only changes with the host's packages or this directory, kept from run to run."""
     programs = [p for p in (shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin") for name in PROGRAMS) if p]
-    needed = _libraries(programs + [str(p) for p in _under_test(build) if p.suffix != ".ko"])
+    needed = _libraries(programs + [str(p) for p in _programs(build)])
     stamp = hashlib.sha256(repr([kernel, [(p, os.stat(p).st_mtime_ns) for p in programs + needed],
                                  [Path(f).read_bytes() for f in (__file__, kernels.__file__)]]).encode()).hexdigest()[:16]
-    path = build / "vm" / f"base-{stamp}.cpio"
+    path = build / "vm" / f"base-{kernel.kind}-{stamp}.cpio"
     if path.exists():
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,7 +86,7 @@ def _base(build: Path, kernel: kernels.Kernel) -> Path:
             for library in needed:
                 out.copy(_merged(library), Path(library))
             out.tree(staging / "lib", "usr/lib")
-        for stale in path.parent.glob("base-*.cpio"):
+        for stale in path.parent.glob(f"base-{kernel.kind}-*.cpio"):
             stale.unlink()
         fresh.rename(path)
     return path

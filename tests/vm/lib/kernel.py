@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds the distribution's kernel that the guest boots, and the modules it needs."""
+"""Finds the kernel that the guest boots, the distribution's or one of kernel/scripts/debug-kernel, and the modules it needs."""
 
 import lzma
 import re
@@ -23,6 +23,12 @@ class Kernel:
     release: str
     image: Path
     modules: Path  # .../lib/modules/RELEASE
+    module: Path  # ext4crypt.ko for this kernel
+    kind: str = "cloud"  # the distribution's; else the architecture of a debug kernel, "um" or "x86_64"
+
+    @property
+    def debug(self) -> bool:
+        return self.kind != "cloud"
 
 
 def wanted_release(build: Path) -> str:
@@ -36,16 +42,33 @@ def wanted_release(build: Path) -> str:
     return max(heads, key=lambda name: [int(n) for n in re.findall(r"\d+", name)])
 
 
-def find(build: Path) -> Kernel:
-    """The kernel image and modules, from the installed package, else unpacked (not installed) below build/vm."""
+def find(build: Path, boot: Path | None = None) -> Kernel:
+    """The kernel of BOOT, a directory that kernel/scripts/debug-kernel made; without one, the distribution's: from the installed package, else
+    unpacked (not installed) below build/vm."""
+    return _debug(boot) if boot else _distribution(build)
+
+
+def _debug(boot: Path) -> Kernel:
+    try:
+        release, kind = (boot / "release").read_text().strip(), (boot / "arch").read_text().strip()
+    except OSError as error:
+        raise KernelNotFound(f"{boot} is no kernel of kernel/scripts/debug-kernel: {error}") from error
+    return Kernel(release, boot / "kernel", boot / "lib/modules" / release, boot / "ext4crypt.ko", kind)
+
+
+def _distribution(build: Path) -> Kernel:
     release = wanted_release(build)
     unpacked = build / "vm" / "image" / release
     for root in (Path("/"), unpacked):
-        kernel = Kernel(release, root / f"boot/vmlinuz-{release}", root / f"lib/modules/{release}")
+        kernel = _packaged(build, release, root)
         if kernel.image.exists() and (kernel.modules / "kernel").is_dir():
             return kernel
     _download(release, unpacked)
-    return Kernel(release, unpacked / f"boot/vmlinuz-{release}", unpacked / f"lib/modules/{release}")
+    return _packaged(build, release, unpacked)
+
+
+def _packaged(build: Path, release: str, root: Path) -> Kernel:
+    return Kernel(release, root / f"boot/vmlinuz-{release}", root / f"lib/modules/{release}", build / "kernel/ext4crypt.ko")
 
 
 def _download(release: str, target: Path) -> None:

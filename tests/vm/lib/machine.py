@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One QEMU process: started, listened to, and always ended by its own pid."""
+"""One guest, a process: started, listened to, and always ended by its own pid."""
 
 import json
 import os
 import selectors
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -20,38 +21,18 @@ def _recorded(disk: Path, record: Path) -> dict:
     return {"driver": "blklogwrites", "node-name": "disk0", "log-sector-size": 512, **files}
 
 
-class Machine:
-    """A guest with a console (kept in a file) and a two-way line for results.
+class Guest:
+    """A process with a console (kept in a file) and a two-way line for results, its standard input and output."""
 
-    disks, read_only: raw image files, which become /dev/vda, /dev/vdb, ... in order.
-    record: every write to the first disk goes there too, with flushes, in the format of dm-log-writes.
-    accel: "kvm" or "tcg". Emulation runs both processors in one thread: with a thread for each, QEMU 7.2 now and then executes a
-    breakpoint that the kernel has just patched away in its own code, an oops that is nobody's fault (seen in sched_clock_cpu).
-    """
-
-    def __init__(self, *, image: Path, initramfs: Path, scratch: Path, accel: str, memory_mib: int = 1024, cpu: str = "",
-                 disks: tuple[Path, ...] = (), read_only: tuple[Path, ...] = (), append: str = "", record: Path | None = None):
+    def __init__(self, command: list[str], scratch: Path, console_is_stderr: bool = False):
         self.console = scratch / "console.log"
-        self.errors = scratch / "qemu.err"
-        self.console.touch()
-        # setpriv: should this process be killed, its QEMU dies too.
-        command = ["setpriv", "--pdeathsig", "KILL", "--", "qemu-system-x86_64", "-machine", "q35", "-accel", accel + (",thread=single" if accel == "tcg" else ""),
-                   "-cpu", ("max" if accel == "tcg" else "host") + cpu, "-smp", "2", "-m", str(memory_mib), "-nodefaults", "-no-user-config",
-                   "-display", "none", "-no-reboot", "-kernel", str(image), "-initrd", str(initramfs),
-                   "-append", f"{COMMAND_LINE} {append}",
-                   "-chardev", f"file,id=console,path={self.console}", "-serial", "chardev:console",
-                   "-chardev", "stdio,id=result,signal=off", "-device", "virtio-serial-pci",
-                   "-device", "virtserialport,chardev=result,name=e4c.result",
-                   "-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng"]
-        for number, disk in enumerate(disks + read_only):
-            mode = "cache=unsafe,discard=unmap" if number < len(disks) else "readonly=on"
-            drive = ["-drive", f"file={disk},if=none,id=disk{number},format=raw,{mode}"]
-            if record and number == 0:
-                drive = ["-blockdev", json.dumps(_recorded(disk, record))]
-            command += drive + ["-device", f"virtio-blk-pci,drive=disk{number},serial=disk{number}"]
-        with open(self.errors, "wb") as errors:
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
-                                             start_new_session=True)
+        self.errors = scratch / "guest.err"
+        for path in (self.console, self.errors):
+            path.touch()
+        with open(self.console if console_is_stderr else self.errors, "wb") as errors:
+            # setpriv: should this process be killed, the guest dies too.
+            self._process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                             stderr=errors, start_new_session=True)
         os.set_blocking(self._process.stdout.fileno(), False)
         self._partial = b""
 
@@ -81,14 +62,42 @@ class Machine:
         self._process.stdin.flush()
 
     def stop(self, patience: float = 0) -> None:
-        """Ends QEMU, after waiting PATIENCE seconds for it to end by itself."""
+        """Ends the guest, after waiting PATIENCE seconds for it to end by itself."""
         try:
             self._process.wait(timeout=patience)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            os.killpg(self._process.pid, signal.SIGKILL)  # a session of its own
             self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):
             try:
                 stream.close()
             except BrokenPipeError:
                 pass
+
+
+class Machine(Guest):
+    """QEMU.
+
+    disks, read_only: raw image files, which become /dev/vda, /dev/vdb, ... in order.
+    record: every write to the first disk goes there too, with flushes, in the format of dm-log-writes.
+    accel: "kvm" or "tcg". Emulation runs both processors in one thread: with a thread for each, QEMU 7.2 now and then executes a
+    breakpoint that the kernel has just patched away in its own code, an oops that is nobody's fault (seen in sched_clock_cpu).
+    """
+
+    def __init__(self, *, image: Path, initramfs: Path, scratch: Path, accel: str, memory_mib: int = 1024, cpu: str = "",
+                 disks: tuple[Path, ...] = (), read_only: tuple[Path, ...] = (), append: str = "", record: Path | None = None):
+        command = ["qemu-system-x86_64", "-machine", "q35", "-accel", accel + (",thread=single" if accel == "tcg" else ""),
+                   "-cpu", ("max" if accel == "tcg" else "host") + cpu, "-smp", "2", "-m", str(memory_mib), "-nodefaults", "-no-user-config",
+                   "-display", "none", "-no-reboot", "-kernel", str(image), "-initrd", str(initramfs),
+                   "-append", f"{COMMAND_LINE} {append}",
+                   "-chardev", f"file,id=console,path={scratch / 'console.log'}", "-serial", "chardev:console",
+                   "-chardev", "stdio,id=result,signal=off", "-device", "virtio-serial-pci",
+                   "-device", "virtserialport,chardev=result,name=e4c.result",
+                   "-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng"]
+        for number, disk in enumerate(disks + read_only):
+            mode = "cache=unsafe,discard=unmap" if number < len(disks) else "readonly=on"
+            drive = ["-drive", f"file={disk},if=none,id=disk{number},format=raw,{mode}"]
+            if record and number == 0:
+                drive = ["-blockdev", json.dumps(_recorded(disk, record))]
+            command += drive + ["-device", f"virtio-blk-pci,drive=disk{number},serial=disk{number}"]
+        super().__init__(command, scratch)
