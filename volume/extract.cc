@@ -2,13 +2,16 @@
 #include "volume/extract.h"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "absl/strings/str_cat.h"
@@ -32,9 +35,14 @@ absl::Status Unwritable(absl::string_view what) {
   return Fail(Reason::kDestinationUnusable, absl::StrCat(what, ": ", std::strerror(errno)));
 }
 
-std::array<timespec, 2> TimesOf(const Inode& inode) {
-  return {timespec{.tv_sec = inode.accessed.seconds, .tv_nsec = inode.accessed.nanoseconds},
-          timespec{.tv_sec = inode.modified.seconds, .tv_nsec = inode.modified.nanoseconds}};
+// The file `relative` in `root` as a descriptor that can be linked to; never through a symbolic
+// link and never out of `root`.
+UniqueFd OpenBelow(int root, const std::string& relative) {
+  open_how how = {};
+  how.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
+  return UniqueFd(
+      static_cast<int>(::syscall(SYS_openat2, root, relative.c_str(), &how, sizeof(how))));
 }
 
 class FileWriter : public PageSink {
@@ -78,9 +86,12 @@ class FileWriter : public PageSink {
 
 class Extractor {
  public:
+  // `base` is the path of what is copied, in the volume.
   Extractor(const Image& image, const KeyRing& keys, const ExtractOptions& options,
-            ExtractTotals& totals)
-      : image_(image), keys_(keys), options_(options), totals_(totals) {}
+            absl::string_view base, ExtractTotals& totals)
+      : image_(image), keys_(keys), options_(options), totals_(totals), base_(base) {
+    while (!base_.empty() && base_.back() == '/') base_.pop_back();
+  }
 
   // `path` is for reports only.
   absl::Status Copy(const Node& node, const std::string& path, int at, const std::string& name,
@@ -91,9 +102,18 @@ class Extractor {
       return absl::OkStatus();
     }
     if (node.inode.IsDirectory()) return CopyDirectory(node, path, at, name, depth);
-    if (node.inode.IsSymlink()) return CopySymlink(node, path, at, name);
-    if (node.inode.IsRegular()) return CopyFile(node, path, at, name);
-    ++totals_.special;
+    if (node.inode.links > 1 && LinkedTo(node, at, name)) return absl::OkStatus();
+    bool made = false;
+    if (node.inode.IsSymlink()) {
+      RETURN_IF_ERROR(CopySymlink(node, path, at, name, made));
+    } else if (node.inode.IsRegular()) {
+      RETURN_IF_ERROR(CopyFile(node, path, at, name, made));
+    } else {
+      RETURN_IF_ERROR(CopySpecial(node, path, at, name, made));
+    }
+    if (made && node.inode.links > 1 && root_ >= 0) {
+      first_names_.emplace(node.inode.number, path.substr(base_.size() + 1));
+    }
     return absl::OkStatus();
   }
 
@@ -116,6 +136,18 @@ class Extractor {
     return absl::OkStatus();
   }
 
+  // A further name of a file that was copied. When it cannot be made the file is copied once more.
+  bool LinkedTo(const Node& node, int at, const std::string& name) {
+    const auto first = first_names_.find(node.inode.number);
+    if (first == first_names_.end()) return false;
+    const UniqueFd file = OpenBelow(root_, first->second);
+    if (!file.valid()) return false;
+    const std::string self = absl::StrCat("/proc/self/fd/", file.get());
+    if (::linkat(AT_FDCWD, self.c_str(), at, name.c_str(), AT_SYMLINK_FOLLOW) != 0) return false;
+    ++totals_.hard_links;
+    return true;
+  }
+
   absl::Status CopyDirectory(const Node& node, const std::string& path, int at,
                              const std::string& name, unsigned depth) {
     if (depth > kMaxDepth || !copied_directories_.insert(node.inode.number).second) {
@@ -126,6 +158,7 @@ class Extractor {
     if (::mkdirat(at, name.c_str(), 0700) != 0) return CannotMake(node, path, at, name);
     const UniqueFd fd(::openat(at, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!fd.valid()) return Unwritable(name);
+    if (depth == 0) root_ = fd.get();
     const NameReader names(node, keys_);
     std::vector<Finding> faults;
     absl::Status status;
@@ -138,7 +171,7 @@ class Extractor {
     for (const Finding& fault : faults) Report(fault, path);
     if (!faults.empty()) ++totals_.incomplete;
     ++totals_.directories;
-    KeepMetadata(fd.get(), node.inode);
+    KeepMetadata(image_, node, options_.metadata, fd.get(), totals_.metadata);
     return status;
   }
 
@@ -163,8 +196,32 @@ class Extractor {
     return Copy(*node, path, at, name.text, depth);
   }
 
+  absl::Status CopySpecial(const Node& node, const std::string& path, int at,
+                           const std::string& name, bool& made) {
+    const mode_t type = node.inode.mode & S_IFMT;
+    const bool device = type == S_IFBLK || type == S_IFCHR;
+    if (type != S_IFIFO && type != S_IFSOCK && !device) {
+      Report(node, Reason::kInodeUnreadable, path, "no known type of file");
+      ++totals_.incomplete;
+      return absl::OkStatus();
+    }
+    if (device && !options_.metadata.trust) {
+      ++totals_.metadata.privileges;
+      return absl::OkStatus();
+    }
+    if (::mknodat(at, name.c_str(), type | 0600, device ? DeviceOf(node.inode) : 0) != 0) {
+      if (errno != EPERM) return CannotMake(node, path, at, name);
+      ++totals_.metadata.not_kept;
+      return absl::OkStatus();
+    }
+    made = true;
+    ++totals_.special;
+    KeepMetadataOf(image_, node, options_.metadata, at, name, totals_.metadata);
+    return absl::OkStatus();
+  }
+
   absl::Status CopySymlink(const Node& node, const std::string& path, int at,
-                           const std::string& name) {
+                           const std::string& name, bool& made) {
     const auto target = LinkTarget(image_, node, keys_);
     if (!target.ok()) {
       Report(node, ReasonOf(target.status()), path, target.status().message());
@@ -178,17 +235,14 @@ class Extractor {
     if (::symlinkat(target->c_str(), at, name.c_str()) != 0) {
       return CannotMake(node, path, at, name);
     }
+    made = true;
     ++totals_.symlinks;
-    const std::array<timespec, 2> times = TimesOf(node.inode);
-    if (options_.keep_owner) {
-      (void)!::fchownat(at, name.c_str(), node.inode.uid, node.inode.gid, AT_SYMLINK_NOFOLLOW);
-    }
-    (void)::utimensat(at, name.c_str(), times.data(), AT_SYMLINK_NOFOLLOW);
+    KeepMetadataOf(image_, node, options_.metadata, at, name, totals_.metadata);
     return absl::OkStatus();
   }
 
-  absl::Status CopyFile(const Node& node, const std::string& path, int at,
-                        const std::string& name) {
+  absl::Status CopyFile(const Node& node, const std::string& path, int at, const std::string& name,
+                        bool& made) {
     const UniqueFd fd(
         ::openat(at, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!fd.valid()) return CannotMake(node, path, at, name);
@@ -211,7 +265,8 @@ class Extractor {
     }
     ++totals_.files;
     totals_.bytes += node.inode.size;
-    KeepMetadata(fd.get(), node.inode);
+    made = true;
+    KeepMetadata(image_, node, options_.metadata, fd.get(), totals_.metadata);
     if (options_.on_progress) options_.on_progress(totals_.bytes);
     return absl::OkStatus();
   }
@@ -268,19 +323,14 @@ class Extractor {
     return absl::OkStatus();
   }
 
-  // As far as this user may; a rescue does not fail for want of a mode bit.
-  void KeepMetadata(int fd, const Inode& inode) const {
-    // Set-id bits of an image whose metadata nobody authenticated are not carried over.
-    const mode_t bits = options_.keep_owner ? 07777 : 0777;
-    if (options_.keep_owner) (void)!::fchown(fd, inode.uid, inode.gid);
-    (void)::fchmod(fd, inode.mode & bits);
-    (void)::futimens(fd, TimesOf(inode).data());
-  }
-
   const Image& image_;
   const KeyRing& keys_;
   const ExtractOptions& options_;
   ExtractTotals& totals_;
+  std::string base_;
+  int root_ = -1;  // the destination, when that is a directory
+  // Where in `root_` the inodes stand that have several names and were copied.
+  std::unordered_map<uint32_t, std::string> first_names_;
   // A directory with several names would be copied once for each: a hostile volume has more of them
   // than time lasts.
   std::unordered_set<uint32_t> copied_directories_;
@@ -298,7 +348,7 @@ absl::Status Extract(const Image& image, const KeyRing& keys, const std::string&
     errno = EEXIST;
     return Unwritable(destination);
   }
-  return Extractor(image, keys, options, totals).Copy(node, path, AT_FDCWD, destination, 0);
+  return Extractor(image, keys, options, path, totals).Copy(node, path, AT_FDCWD, destination, 0);
 }
 
 }  // namespace ext4crypt::volume

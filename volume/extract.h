@@ -9,14 +9,14 @@
 #include "absl/status/status.h"
 #include "volume/image.h"
 #include "volume/kdf.h"
+#include "volume/metadata.h"
 
 namespace ext4crypt::volume {
 
 struct ExtractOptions {
   // Keep a damaged file, with zeros in place of what cannot be trusted.
   bool salvage = false;
-  // Owner and group too; needs privileges.
-  bool keep_owner = false;
+  MetadataRules metadata;
   std::function<void(const Finding&)> on_finding;
   std::function<void(uint64_t bytes_done)> on_progress;
 };
@@ -28,8 +28,10 @@ struct ExtractTotals {
   uint64_t bytes = 0;
   uint64_t incomplete = 0;  // left out, or with --salvage written with zeros
   uint64_t unauthenticated =
-      0;                 // files whose contents carry no tags: plain, or fscrypt's own modes
-  uint64_t special = 0;  // devices and the like, left out
+      0;                    // files whose contents carry no tags: plain, or fscrypt's own modes
+  uint64_t special = 0;     // pipes, sockets, devices
+  uint64_t hard_links = 0;  // further names of what was copied already
+  MetadataCounts metadata;
 };
 
 // `path` in the volume ("/" for all of it), to `destination`, which must not exist. Errors, before

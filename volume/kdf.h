@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
@@ -44,6 +45,11 @@ class KeyRing {
   // nullptr: not among them.
   [[nodiscard]] const MasterKey* Find(const KeyIdentifier& identifier) const;
   [[nodiscard]] bool empty() const { return keys_.empty(); }
+  [[nodiscard]] std::vector<KeyIdentifier> identifiers() const {
+    std::vector<KeyIdentifier> all;
+    for (const auto& [identifier, key] : keys_) all.push_back(identifier);
+    return all;
+  }
 
  private:
   std::map<KeyIdentifier, MasterKey> keys_;

@@ -52,6 +52,10 @@ Policy PolicyOf(const Context& context) {
   return policy;
 }
 
+uint64_t PagesOf(const ScanCounts& counts) {
+  return counts.pages_authentic + counts.pages_failed + counts.pages_unchecked;
+}
+
 // One authenticated file under way; the last of its tasks to end reports it.
 struct FileJob {
   FileJob(const Image& image, const Inode& inode, std::string at)
@@ -74,6 +78,11 @@ class Survey::Impl {
       : image_(image), keys_(keys), options_(options), pool_(options.threads) {}
 
   void Run() {
+    if (Checkpoint* before = options_.checkpoint; before != nullptr) {
+      before->TakeFindings([this](const Finding& finding) { Report(finding, ""); });
+      totals_.counts.Add(before->counts());
+      pages_done_ += PagesOf(before->counts());
+    }
     for (const Finding& finding : image_.findings()) Report(finding, "");
     Visit(EXT2_ROOT_INO, "/", nullptr);
     while (!pending_.empty()) {
@@ -145,7 +154,10 @@ class Survey::Impl {
       }
       return;
     }
-    CheckNode(*node, path);
+    const bool root =
+        node->context.has_value() && (parent == nullptr || !parent->context.has_value() ||
+                                      PolicyOf(*parent->context) != PolicyOf(*node->context));
+    CheckNode(*node, path, root);
   }
 
   void CheckAgainstParent(const Node& parent, const Node& child, const std::string& path) {
@@ -155,7 +167,7 @@ class Survey::Impl {
     Report({.reason = reason, .inode = child.inode.number, .detail = detail}, path);
   }
 
-  void CheckNode(const Node& node, const std::string& path) {
+  void CheckNode(const Node& node, const std::string& path, bool root) {
     const uint32_t number = node.inode.number;
     if (!node.inode.checksum_ok) {
       Report({.reason = Reason::kInodeChecksum, .inode = number}, path);
@@ -166,7 +178,7 @@ class Survey::Impl {
               .detail = std::string(node.fault.message())},
              path);
     }
-    Count(node, path);
+    Count(node, path, root);
     if (node.inode.IsDirectory()) {
       pending_.push_back({number, path});
     } else if (node.inode.IsSymlink() && node.inode.IsEncrypted() && node.fault.ok()) {
@@ -180,7 +192,7 @@ class Survey::Impl {
     }
   }
 
-  void Count(const Node& node, const std::string& path) {
+  void Count(const Node& node, const std::string& path, bool root) {
     if (node.inode.IsDirectory()) ++totals_.directories;
     if (IsPerUser(node)) {
       ++totals_.per_user_count;
@@ -205,7 +217,10 @@ class Survey::Impl {
                path);
       }
     }
-    if (node.inode.IsDirectory()) ++totals.directories;
+    if (node.inode.IsDirectory()) {
+      ++totals.directories;
+      if (root && ++totals.root_count <= kMostPathsKept) totals.roots.push_back(path);
+    }
     if (node.inode.IsSymlink()) ++totals.symlinks;
     if (!node.inode.IsRegular()) return;
     ++totals.files;
@@ -217,6 +232,7 @@ class Survey::Impl {
     PolicyTotals& totals = totals_.policies[PolicyOf(*node.context)];
     totals.written_pages += job->layout.WrittenPages();
     totals.tag_blocks += job->layout.GroupsThatExist();
+    if (options_.checkpoint != nullptr && options_.checkpoint->IsDone(node.inode.number)) return;
     job->aead = node.context->aead();
     if (const MasterKey* master = keys_.Find(node.context->identifier()); master != nullptr) {
       if (auto key = master->PageKey(*node.context); key.ok()) job->key = *std::move(key);
@@ -242,6 +258,16 @@ class Survey::Impl {
   }
 
   void CheckGroups(FileJob& job, uint32_t first, uint32_t end) {
+    Checkpoint* checkpoint = options_.checkpoint;
+    const Checkpoint::Result* before =
+        checkpoint == nullptr ? nullptr : checkpoint->PartOf(job.number, first);
+    if (before != nullptr) {
+      const std::lock_guard<std::mutex> lock(job.mutex);
+      job.list.AddAll(before->findings);
+      job.counts.Add(before->counts);
+      pages_done_ += PagesOf(before->counts);
+      return;
+    }
     std::optional<PageOpener> opener;
     if (!job.key.empty()) {
       auto made = PageOpener::Create(job.aead, job.key);
@@ -251,11 +277,14 @@ class Survey::Impl {
     FindingList list(job.number);
     Scanner scanner(image_, job.layout, opener ? &*opener : nullptr, nullptr, list);
     scanner.ScanGroups(first, end);
+    if (checkpoint != nullptr && end - first == kGroupsPerTask) {
+      checkpoint->AddPart(job.number, first, {scanner.counts(), list.findings()});
+    }
     const std::lock_guard<std::mutex> lock(job.mutex);
     job.list.AddAll(list.findings());
     job.counts.Add(scanner.counts());
     const ScanCounts& counts = scanner.counts();
-    pages_done_ += counts.pages_authentic + counts.pages_failed + counts.pages_unchecked;
+    pages_done_ += PagesOf(counts);
     if (options_.on_progress) options_.on_progress(pages_done_);
   }
 
@@ -267,6 +296,10 @@ class Survey::Impl {
     });
     FindingList merged(job.number);
     merged.AddAll(findings);
+    for (Finding& finding : merged.findings()) finding.path = job.path;
+    if (options_.checkpoint != nullptr) {
+      options_.checkpoint->AddFile(job.number, {job.counts, merged.findings()});
+    }
     for (Finding& finding : merged.findings()) Report(std::move(finding), job.path);
     const std::lock_guard<std::mutex> lock(mutex_);
     totals_.counts.Add(job.counts);

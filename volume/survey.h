@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "volume/checkpoint.h"
 #include "volume/image.h"
 #include "volume/kdf.h"
 #include "volume/scan.h"
@@ -22,6 +23,9 @@ using Policy = std::array<uint8_t, 24>;  // a context without its nonce
 
 struct PolicyTotals {
   std::string first_directory;  // where the survey met the policy
+  // The uppermost directories with the policy: everything below has it from there.
+  uint64_t root_count = 0;
+  std::vector<std::string> roots;  // the first ones
   uint64_t directories = 0;
   uint64_t files = 0;
   uint64_t symlinks = 0;
@@ -49,6 +53,8 @@ struct SurveyOptions {
   unsigned threads = 1;
   // Called for each finding, one at a time.
   std::function<void(const Finding&)> on_finding;
+  // What an earlier run has done, and where this one writes what it does; may be nullptr.
+  Checkpoint* checkpoint = nullptr;
   // Called now and then with the pages done so far, from any thread.
   std::function<void(uint64_t pages_done)> on_progress;
 };

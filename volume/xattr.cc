@@ -25,7 +25,9 @@ absl::Status ReadEntries(absl::Span<const uint8_t> values, size_t first, std::ve
     Xattr xattr = {
         .index = entry[1],
         .name = std::string(reinterpret_cast<const char*>(entry) + kEntrySize, name_length),
-        .in_other_inode = Le32(entry + 4) != 0};
+        .in_other_inode = Le32(entry + 4) != 0,
+        .value_inode = Le32(entry + 4),
+        .value_size = Le32(entry + 8)};
     if (!xattr.in_other_inode) {
       if (offset > values.size() || length > values.size() - offset) {
         return Fail(Reason::kXattrMalformed, "a value runs past the end");

@@ -21,7 +21,10 @@ struct Xattr {
   uint8_t index = 0;
   std::string name;
   std::vector<uint8_t> value;
-  bool in_other_inode = false;  // `value` is empty: kept in an inode of its own (ea_inode)
+  // `value` is empty: kept in an inode of its own (ea_inode).
+  bool in_other_inode = false;
+  uint32_t value_inode = 0;
+  uint32_t value_size = 0;
 };
 
 // Those in the inode first, as the kernel looks for them. Error: kXattrMalformed.

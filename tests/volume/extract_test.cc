@@ -2,6 +2,8 @@
 #include "volume/extract.h"
 
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
 
 #include <filesystem>
 #include <fstream>
@@ -30,6 +32,7 @@ class ExtractTest : public SurveyTest {
     const auto image = Image::Open(*FileSource::Open(path_)).value();
     ExtractOptions options;
     options.salvage = salvage;
+    options.metadata.trust = trust_;
     options.on_finding = [&](const Finding& finding) { findings_.push_back(finding); };
     return Extract(*image, keys, path, out_, options, totals_);
   }
@@ -58,6 +61,7 @@ class ExtractTest : public SurveyTest {
   }
 
   std::string out_;
+  bool trust_ = false;
   std::vector<Finding> findings_;
   ExtractTotals totals_;
 };
@@ -154,6 +158,77 @@ TEST_F(ExtractTest, ADowngradedFileIsNotTakenForAPlainOne) {
   ASSERT_TRUE(Run("/d", true).ok());
   EXPECT_FALSE(fs::exists(out_ + "/file"));
   EXPECT_THAT(findings_, ElementsAre(HasReason(Reason::kDowngraded)));
+}
+
+TEST_F(ExtractTest, FurtherNamesBecomeHardLinks) {
+  builder_->Link(dir_, "again", file_.inode, EXT2_FT_REG_FILE);
+  builder_->ChangeInode(file_.inode, [](ext2_inode_large& inode) { inode.i_links_count = 2; });
+  ASSERT_TRUE(Run("/d").ok());
+  EXPECT_EQ(totals_.hard_links, 1u);
+  EXPECT_TRUE(fs::equivalent(out_ + "/file", out_ + "/again"));
+  EXPECT_EQ(Contents(out_ + "/again"), Expected());
+}
+
+TEST_F(ExtractTest, AttributesAndAccessListsAreKept) {
+  const std::string value = "value";
+  builder_->AddXattr(other_.inode, kXattrIndexUser, "note",
+                     {reinterpret_cast<const uint8_t*>(value.data()), value.size()});
+  // Version 1; owner rw, user 1234 r, group -, mask r, others -.
+  const std::vector<uint8_t> acl = {1, 0, 0, 0, 1, 0, 6,    0, 2, 0, 4,    0, 0xD2, 4,
+                                    0, 0, 4, 0, 0, 0, 0x10, 0, 4, 0, 0x20, 0, 0,    0};
+  // On a plain file: beside a context there is no room for it in the inode.
+  builder_->AddXattr(builder_->AddPlainFile(EXT2_ROOT_INO, "acl", nullptr, "x"), 2, "", acl);
+  ASSERT_TRUE(Run("/").ok());
+  EXPECT_EQ(totals_.metadata.not_kept, 0u);
+  char buffer[64] = {};
+  ASSERT_EQ(::getxattr((out_ + "/d/other").c_str(), "user.note", buffer, sizeof(buffer)), 5);
+  EXPECT_EQ(std::string(buffer, 5), value);
+  // 4 bytes of header and 8 for each of the five entries.
+  ASSERT_EQ(::getxattr((out_ + "/acl").c_str(), "system.posix_acl_access", buffer, sizeof(buffer)),
+            44);
+  EXPECT_EQ(Le32(buffer + 4 + 8 + 4), 1234u);
+}
+
+TEST_F(ExtractTest, TimesAreKeptToTheNanosecond) {
+  builder_->ChangeInode(other_.inode, [](ext2_inode_large& inode) {
+    inode.i_mtime_extra = 123456789u << 2 | 1;  // the 1 is 2^32 seconds more
+  });
+  ASSERT_TRUE(Run("/d").ok());
+  struct stat st = {};
+  ASSERT_EQ(::stat((out_ + "/other").c_str(), &st), 0);
+  EXPECT_EQ(st.st_mtim.tv_nsec, 123456789);
+  EXPECT_EQ(st.st_mtim.tv_sec, 1700000000 + (int64_t{1} << 32));
+}
+
+TEST_F(ExtractTest, HolesStayHoles) {
+  const BuiltFile sparse = builder_->AddFile(dir_, "sparse", NewContext(), 1 << 30, {200000});
+  ASSERT_TRUE(Run("/d/sparse").ok());
+  struct stat st = {};
+  ASSERT_EQ(::stat(out_.c_str(), &st), 0);
+  EXPECT_EQ(st.st_size, 1 << 30);
+  EXPECT_LT(st.st_blocks, 100);
+}
+
+TEST_F(ExtractTest, PipesAreMadeAndRightsOnlyWhenTrusted) {
+  builder_->AddSpecial(EXT2_ROOT_INO, "pipe", LINUX_S_IFIFO | 0640, 0, EXT2_FT_FIFO);
+  builder_->AddSpecial(EXT2_ROOT_INO, "null", LINUX_S_IFCHR | 0666, 0x0103, EXT2_FT_CHRDEV);
+  const uint32_t tool = builder_->AddPlainFile(EXT2_ROOT_INO, "tool", nullptr, "x");
+  builder_->ChangeInode(tool, [](ext2_inode_large& inode) { inode.i_mode |= 06000; });
+  ASSERT_TRUE(Run("/").ok());
+  EXPECT_TRUE(fs::is_fifo(out_ + "/pipe"));
+  EXPECT_FALSE(fs::exists(out_ + "/null"));
+  EXPECT_EQ(totals_.metadata.privileges, 2u);
+  struct stat st = {};
+  ASSERT_EQ(::stat((out_ + "/tool").c_str(), &st), 0);
+  EXPECT_EQ(st.st_mode & 07777, 0644u);
+  fs::remove_all(out_);
+  trust_ = true;
+  ASSERT_TRUE(Run("/").ok());
+  ASSERT_EQ(::stat((out_ + "/tool").c_str(), &st), 0);
+  EXPECT_EQ(st.st_mode & 07777, 06644u);
+  if (::geteuid() != 0) return;
+  ASSERT_EQ(::stat((out_ + "/null").c_str(), &st), 0);
+  EXPECT_EQ(st.st_rdev, ::makedev(1, 3));
 }
 
 }  // namespace

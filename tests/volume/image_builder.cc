@@ -28,10 +28,12 @@ MasterKey TestKey() {
   return MasterKey::FromRaw(std::vector<uint8_t>(kMasterKeySize, kTestKeyByte)).value();
 }
 
-ImageBuilder::ImageBuilder(const std::string& path, const std::string& features) : path_(path) {
+ImageBuilder::ImageBuilder(const std::string& path, const std::string& features,
+                           const std::string& size)
+    : path_(path) {
   const std::string command =
       "PATH=$PATH:/usr/sbin:/sbin mkfs.ext4 -q -F -b 4096 -I 256 -N 64 -O " + features + " " +
-      path + " 8M >/dev/null 2>&1";
+      path + " " + size + " >/dev/null 2>&1";
   if (std::system(command.c_str()) != 0) throw std::runtime_error(command);
   Must(ext2fs_open(path.c_str(), EXT2_FLAG_RW | EXT2_FLAG_64BITS, 0, 0, unix_io_manager, &fs_),
        "open");
@@ -316,6 +318,18 @@ uint32_t ImageBuilder::AddPlainFile(uint32_t parent, const std::string& name,
   WriteBlock(block, data);
   SetExtents(number, {{.logical = 0, .physical = block, .length = 1}});
   Link(parent, name, number, EXT2_FT_REG_FILE);
+  return number;
+}
+
+uint32_t ImageBuilder::AddSpecial(uint32_t parent, const std::string& name, uint16_t mode,
+                                  uint32_t device, int type) {
+  const uint32_t number = NewInode(mode, nullptr, 0);
+  ChangeInode(number, [&](ext2_inode_large& large) {
+    large.i_flags &= ~static_cast<uint32_t>(EXT4_EXTENTS_FL);
+    std::memset(large.i_block, 0, sizeof(large.i_block));
+    large.i_block[0] = device;
+  });
+  Link(parent, name, number, type);
   return number;
 }
 

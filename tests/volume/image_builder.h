@@ -33,10 +33,11 @@ struct BuiltFile {
 
 class ImageBuilder {
  public:
-  // Makes PATH, an empty file system of 8 MiB. Throws std::runtime_error when a step fails, as all
+  // Makes PATH, an empty file system of `size`. Throws std::runtime_error when a step fails, as all
   // the functions here do.
   explicit ImageBuilder(const std::string& path,
-                        const std::string& features = "encrypt,^has_journal");
+                        const std::string& features = "encrypt,^has_journal",
+                        const std::string& size = "8M");
   ~ImageBuilder();
   ImageBuilder(const ImageBuilder&) = delete;
   ImageBuilder& operator=(const ImageBuilder&) = delete;
@@ -52,6 +53,9 @@ class ImageBuilder {
   // A file without tags. `context` nullptr: plain.
   uint32_t AddPlainFile(uint32_t parent, const std::string& name, const Context* context,
                         const std::string& text);
+  // A pipe, socket or device; `device` as in the first word of i_block.
+  uint32_t AddSpecial(uint32_t parent, const std::string& name, uint16_t mode, uint32_t device,
+                      int type);
   void AddSymlink(uint32_t parent, const std::string& name, const Context& context,
                   const std::string& target);
   void Link(uint32_t parent, const std::string& name, uint32_t inode, int type);

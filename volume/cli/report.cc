@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/hex.h"
+#include "volume/cli/picture.h"
 
 namespace ext4crypt::volume {
 namespace {
@@ -59,6 +60,7 @@ class TextReport : public Report {
       out_ << "Per user: " << totals.per_user_count << " directories in all\n";
     }
     for (const auto& [policy, p] : totals.policies) WritePolicy(ContextFor(policy), p);
+    WriteStock(totals);
     const ScanCounts& c = totals.counts;
     if (contents_checked) {
       out_ << "Checked: " << c.pages_authentic << " pages authentic, " << c.pages_failed << " not; "
@@ -67,6 +69,19 @@ class TextReport : public Report {
     }
     out_ << "Findings: " << totals.authentication_findings << " of authentication, "
          << totals.structure_findings << " of structure\n";
+  }
+
+  void EndMounted(const MountedTotals& t, int /*exit_code*/) override {
+    out_ << "Read through the kernel: " << t.files << " authenticated files of " << Size(t.bytes)
+         << " in " << t.directories << " directories; " << t.unauthenticated
+         << " files carry no tags and were not read\n"
+         << "Findings: " << t.authentication_findings << " of authentication, "
+         << t.structure_findings << " of structure, " << t.key_findings
+         << " that could not be opened\n";
+  }
+
+  void EndMap(const std::vector<GroupUse>& groups, bool colours, int /*exit_code*/) override {
+    out_ << DrawText(groups, colours);
   }
 
   void EndExtract(const ExtractTotals& t, bool salvage, int /*exit_code*/) override {
@@ -83,7 +98,16 @@ class TextReport : public Report {
     if (t.unauthenticated != 0) {
       out_ << t.unauthenticated << " files carry no tags: nothing vouches for their contents\n";
     }
-    if (t.special != 0) out_ << t.special << " devices, sockets or pipes were left out\n";
+    if (t.hard_links + t.special != 0) {
+      out_ << t.hard_links << " further names and " << t.special << " pipes, sockets or devices\n";
+    }
+    if (t.metadata.privileges != 0) {
+      out_ << t.metadata.privileges << " set-id bits, security attributes and devices were left "
+           << "out: nothing vouches for them; --trust-metadata keeps them\n";
+    }
+    if (t.metadata.not_kept != 0) {
+      out_ << t.metadata.not_kept << " owners or attributes could not be kept at the destination\n";
+    }
   }
 
  private:
@@ -93,6 +117,19 @@ class TextReport : public Report {
     if (!r.remark.empty()) out_ << " (" << r.remark << ")";
     out_ << "\n";
   }
+  // What somebody meets who mounts the volume with ext4 as it comes with the kernel.
+  void WriteStock(const SurveyTotals& totals) {
+    uint64_t directories = 0;
+    uint64_t files = 0;
+    for (const auto& [policy, p] : totals.policies) {
+      if (!ContextFor(policy).authenticated()) continue;
+      directories += p.directories;
+      files += p.files + p.symlinks;
+    }
+    if (directories + files == 0) return;
+    out_ << "Stock ext4 refuses to open " << files << " files and links of these, and to create "
+         << "anything in " << directories << " directories; it lists and deletes there\n";
+  }
   void WritePolicy(const Context& context, const PolicyTotals& p) {
     out_ << (context.authenticated() ? "Authenticated" : "Not authenticated") << ", key "
          << ToHex(context.identifier()) << (p.key_given ? " (given)" : "") << ", "
@@ -100,6 +137,8 @@ class TextReport : public Report {
          << context.name_padding() << ", first at " << Printable(p.first_directory) << ":\n  "
          << p.directories << " directories, " << p.files << " files of " << Size(p.bytes) << ", "
          << p.symlinks << " symbolic links\n";
+    for (const std::string& root : p.roots) out_ << "  all below " << Printable(root) << "\n";
+    if (p.root_count > p.roots.size()) out_ << "  " << p.root_count << " such directories\n";
     if (!context.authenticated()) return;
     const double overhead = p.written_pages == 0 ? 0
                                                  : 100.0 * static_cast<double>(p.tag_blocks) /
@@ -164,6 +203,33 @@ class JsonReport : public Report {
     End(exit_code);
   }
 
+  void EndMounted(const MountedTotals& t, int exit_code) override {
+    json_.CloseArray();
+    json_.Field("directories", t.directories);
+    json_.Field("files", t.files);
+    json_.Field("bytes", t.bytes);
+    json_.Field("unauthenticated", t.unauthenticated);
+    json_.Field("authentication_findings", t.authentication_findings);
+    json_.Field("structure_findings", t.structure_findings);
+    json_.Field("key_findings", t.key_findings);
+    End(exit_code);
+  }
+
+  void EndMap(const std::vector<GroupUse>& groups, bool /*colours*/, int exit_code) override {
+    json_.CloseArray();
+    json_.Key("groups");
+    json_.OpenArray();
+    for (const GroupUse& group : groups) {
+      json_.OpenObject();
+      for (size_t i = 0; i < kUses; ++i) {
+        json_.Field(UseName(static_cast<Use>(i)), group.blocks[i]);
+      }
+      json_.CloseObject();
+    }
+    json_.CloseArray();
+    End(exit_code);
+  }
+
   void EndExtract(const ExtractTotals& t, bool salvage, int exit_code) override {
     json_.CloseArray();
     json_.Flag("salvage", salvage);
@@ -174,6 +240,9 @@ class JsonReport : public Report {
     json_.Field("incomplete", t.incomplete);
     json_.Field("unauthenticated", t.unauthenticated);
     json_.Field("special", t.special);
+    json_.Field("hard_links", t.hard_links);
+    json_.Field("privileges_left_out", t.metadata.privileges);
+    json_.Field("metadata_not_kept", t.metadata.not_kept);
     End(exit_code);
   }
 
@@ -187,6 +256,11 @@ class JsonReport : public Report {
     json_.Field("names_mode", NamesModeName(context));
     json_.Field("name_padding", context.name_padding());
     json_.Field("first_path", Printable(p.first_directory));
+    json_.Key("roots");
+    json_.OpenArray();
+    for (const std::string& root : p.roots) json_.String(Printable(root));
+    json_.CloseArray();
+    json_.Field("root_count", p.root_count);
     json_.Field("directories", p.directories);
     json_.Field("files", p.files);
     json_.Field("symlinks", p.symlinks);
@@ -230,6 +304,8 @@ absl::string_view WayOut(Reason reason) {
       return "ext4crypt volumes have blocks of 4096 bytes.";
     case Reason::kFeatureUnsupported:
       return "Use a newer ext4crypt.";
+    case Reason::kStateUnusable:
+      return "Begin anew with another name, or remove the file.";
     case Reason::kKeyFileUnusable:
       return "Name a file with the 64 bytes of the master key, or their 128 hexadecimal digits.";
     case Reason::kDestinationUnusable:

@@ -4,8 +4,10 @@
 
 #include <iosfwd>
 
+#include "volume/block_map.h"
 #include "volume/extract.h"
 #include "volume/json.h"
+#include "volume/mounted.h"
 #include "volume/survey.h"
 
 namespace ext4crypt::volume {
@@ -16,6 +18,8 @@ class Report {
   virtual void AddFinding(const Finding& finding) = 0;
   virtual void EndSurvey(const Image& image, const SurveyTotals& totals, bool contents_checked,
                          int exit_code) = 0;
+  virtual void EndMounted(const MountedTotals& totals, int exit_code) = 0;
+  virtual void EndMap(const std::vector<GroupUse>& groups, bool colours, int exit_code) = 0;
   virtual void EndExtract(const ExtractTotals& totals, bool salvage, int exit_code) = 0;
 };
 

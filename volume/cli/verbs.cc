@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -12,10 +13,14 @@
 #include <vector>
 
 #include "common/status_macros.h"
+#include "volume/block_map.h"
+#include "volume/checkpoint.h"
 #include "volume/cli/exit_code.h"
+#include "volume/cli/picture.h"
 #include "volume/cli/progress.h"
 #include "volume/cli/report.h"
 #include "volume/extract.h"
+#include "volume/mounted.h"
 #include "volume/survey.h"
 
 namespace ext4crypt::volume {
@@ -28,6 +33,9 @@ struct Options {
   std::string path;
   std::string destination;
   bool salvage = false;
+  bool trust_metadata = false;
+  std::string state;
+  std::string picture;
 };
 
 absl::StatusOr<KeyRing> ReadKeys(const std::vector<std::string>& files) {
@@ -58,16 +66,26 @@ int Refuse(bool json, const absl::Status& status) {
   return Written(code);
 }
 
+unsigned ThreadsOf(const Options& options) {
+  return options.threads != 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency());
+}
+
 // `keys` empty: inspect.
 int RunSurvey(const Options& options, bool json, const KeyRing& keys) {
   auto image = OpenImage(options.image);
   if (!image.ok()) return Refuse(json, image.status());
+  std::unique_ptr<Checkpoint> checkpoint;
+  if (!options.state.empty()) {
+    auto opened = Checkpoint::Open(options.state, BindingOf(**image, options.image, keys));
+    if (!opened.ok()) return Refuse(json, opened.status());
+    checkpoint = *std::move(opened);
+  }
   const auto report = MakeReport(json, std::cout);
   ext2_super_block* super = (*image)->fs()->super;
   Progress progress(((*image)->block_count() - ext2fs_free_blocks_count(super)) * kBlockSize);
   SurveyOptions survey_options;
-  survey_options.threads =
-      options.threads != 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency());
+  survey_options.threads = ThreadsOf(options);
+  survey_options.checkpoint = checkpoint.get();
   survey_options.on_finding = [&](const Finding& finding) {
     progress.Clear();
     report->AddFinding(finding);
@@ -80,10 +98,70 @@ int RunSurvey(const Options& options, bool json, const KeyRing& keys) {
   const int code =
       ExitCodeOf(totals.authentication_findings, totals.structure_findings, totals.key_findings);
   report->EndSurvey(**image, totals, !keys.empty(), code);
+  // The report is whole either way; only going on from here would not work.
+  if (checkpoint != nullptr && !checkpoint->status().ok()) {
+    WriteRefusal(false, checkpoint->status(), code, std::cout, std::cerr);
+  }
+  const int written = Written(code);
+  if (checkpoint != nullptr && written == code) checkpoint->Remove();
+  return written;
+}
+
+int RunMounted(const Options& options, bool json) {
+  if (!options.key_files.empty() || !options.state.empty()) {
+    return Refuse(json, Fail(Reason::kInvalidRequest,
+                             "below a mounted directory the kernel has the keys, and files change: "
+                             "no --key-file, no --resume"));
+  }
+  std::unique_ptr<Report> report;
+  const auto begin = [&] {
+    if (report == nullptr) report = MakeReport(json, std::cout);
+  };
+  Progress progress(0);
+  MountedOptions mounted;
+  mounted.threads = ThreadsOf(options);
+  mounted.on_finding = [&](const Finding& finding) {
+    begin();
+    progress.Clear();
+    report->AddFinding(finding);
+  };
+  mounted.on_progress = [&](uint64_t bytes) { progress.Update(bytes); };
+  MountedTotals totals;
+  const absl::Status status = VerifyMounted(options.image, mounted, totals);
+  progress.Clear();
+  if (!status.ok()) return Refuse(json, status);
+  begin();
+  const int code =
+      ExitCodeOf(totals.authentication_findings, totals.structure_findings, totals.key_findings);
+  report->EndMounted(totals, code);
   return Written(code);
 }
 
+int RunMap(const Options& options, bool json) {
+  auto image = OpenImage(options.image);
+  if (!image.ok()) return Refuse(json, image.status());
+  const std::vector<GroupUse> groups = MapBlocks(**image);
+  if (!options.picture.empty()) {
+    const size_t slash = options.image.rfind('/');
+    const std::string name =
+        slash == std::string::npos ? options.image : options.image.substr(slash + 1);
+    const std::string title =
+        Printable(name) + ", " + std::to_string(groups.size()) + " block groups";
+    const absl::Status status =
+        WritePicture(options.picture, options.image, DrawSvg(groups, title));
+    if (!status.ok()) return Refuse(json, status);
+  }
+  const auto report = MakeReport(json, std::cout);
+  report->EndMap(groups, ::isatty(STDOUT_FILENO) != 0, kExitClean);
+  return Written(kExitClean);
+}
+
 int RunVerify(const Options& options, bool json) {
+  std::error_code error;
+  if (std::filesystem::is_directory(options.image, error)) return RunMounted(options, json);
+  if (options.key_files.empty()) {
+    return Refuse(json, Fail(Reason::kInvalidRequest, "an image needs a --key-file"));
+  }
   const auto keys = ReadKeys(options.key_files);
   if (!keys.ok()) return Refuse(json, keys.status());
   return RunSurvey(options, json, *keys);
@@ -105,7 +183,7 @@ int RunExtract(const Options& options, bool json) {
   uint64_t key = 0;
   ExtractOptions extract_options;
   extract_options.salvage = options.salvage;
-  extract_options.keep_owner = ::geteuid() == 0;
+  extract_options.metadata = {.keep_owner = ::geteuid() == 0, .trust = options.trust_metadata};
   extract_options.on_finding = [&](const Finding& finding) {
     const Severity severity = SeverityOf(finding.reason);
     ++(severity == Severity::kAuthentication ? authentication
@@ -163,11 +241,31 @@ void AddVolumeVerbs(CLI::App& app, const bool& json, std::function<int()>& selec
 
   CLI::App& verify =
       *app.add_subcommand("verify", "Authenticate every page and every group of a volume");
-  AddImage(verify, *options);
-  AddKeyFiles(verify, *options)->required();
+  verify
+      .add_option(
+          "image", options->image,
+          "An image or a block device, never written to; or a directory of a mounted volume, "
+          "read through the kernel")
+      ->type_name("IMAGE|DEVICE|DIRECTORY")
+      ->required();
+  AddKeyFiles(verify, *options);
   AddThreads(verify, *options);
+  verify
+      .add_option("--resume", options->state,
+                  "Keep what is done in FILE, and go on from there if it exists; it is removed at "
+                  "the end")
+      ->type_name("FILE");
   verify.callback([options, &json, &selected] {
     selected = [options, &json] { return RunVerify(*options, json); };
+  });
+
+  CLI::App& map = *app.add_subcommand(
+      "map", "A picture of what the blocks of a volume are used for, without any key");
+  AddImage(map, *options);
+  map.add_option("picture", options->picture, "An SVG file to write; as text in any case")
+      ->type_name("FILE.svg");
+  map.callback([options, &json, &selected] {
+    selected = [options, &json] { return RunMap(*options, json); };
   });
 
   CLI::App& extract = *app.add_subcommand("extract", "Copy files out of a volume in clear");
@@ -181,6 +279,8 @@ void AddVolumeVerbs(CLI::App& app, const bool& json, std::function<int()>& selec
   AddKeyFiles(extract, *options);
   extract.add_flag("--salvage", options->salvage,
                    "Keep damaged files too, with zeros where nothing can be trusted");
+  extract.add_flag("--trust-metadata", options->trust_metadata,
+                   "Keep set-id bits, security attributes and devices too");
   extract.callback([options, &json, &selected] {
     selected = [options, &json] { return RunExtract(*options, json); };
   });

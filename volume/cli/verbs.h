@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// inspect, verify, extract: the same under `ext4crypt volume` and in the rescue tool.
+// inspect, verify, extract, map: the same under `ext4crypt volume` and in the rescue tool.
 #pragma once
 
 #include <functional>

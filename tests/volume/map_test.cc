@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// The map counts each block once and in its class, and the picture never lands on a volume.
+#include <filesystem>
+#include <fstream>
+
+#include "tests/volume/survey_fixture.h"
+#include "volume/block_map.h"
+#include "volume/cli/picture.h"
+
+namespace ext4crypt::volume {
+namespace {
+
+namespace fs = std::filesystem;
+
+class MapTest : public SurveyTest {
+ protected:
+  std::vector<GroupUse> Map() {
+    if (builder_.has_value()) builder_->Close();
+    builder_.reset();
+    return MapBlocks(*Image::Open(*FileSource::Open(path_)).value());
+  }
+};
+
+TEST_F(MapTest, EachBlockIsCountedOnceInItsClass) {
+  builder_->AddPlainFile(EXT2_ROOT_INO, "plain", nullptr, "text");
+  Context xts = builder_->NewContext();
+  xts.raw[0] = 2;
+  xts.raw[5] = xts.raw[6] = 0;
+  builder_->AddPlainFile(EXT2_ROOT_INO, "xts", &xts, "text");
+  const auto groups = Map();
+  ASSERT_EQ(groups.size(), 1u);
+  const GroupUse& use = groups[0];
+  EXPECT_EQ(use.total(), 2048u);                   // 8 MiB
+  EXPECT_EQ(use[Use::kAuthenticated], 299u + 3u);  // one page of file_ is a hole
+  EXPECT_EQ(use[Use::kTags], 3u + 1u);
+  EXPECT_EQ(use[Use::kPlain], 1u);
+  EXPECT_EQ(use[Use::kUnauthenticated], 1u);
+  EXPECT_GT(use[Use::kFree], 0u);
+  EXPECT_GT(use[Use::kMetadata], 0u);
+}
+
+TEST_F(MapTest, ManyGroupsAreDrawnTogetherAndNothingIsLost) {
+  GroupUse use;
+  use[Use::kPlain] = 3;
+  size_t each = 0;
+  const auto tiles = Coarser(std::vector<GroupUse>(1001, use), 100, each);
+  EXPECT_EQ(each, 11u);
+  EXPECT_LE(tiles.size(), 100u);
+  uint64_t sum = 0;
+  for (const GroupUse& tile : tiles) sum += tile[Use::kPlain];
+  EXPECT_EQ(sum, 3003u);
+}
+
+TEST_F(MapTest, ThePictureShowsEveryClassThatExistsAndEscapesTheTitle) {
+  const std::string svg = DrawSvg(Map(), "<script>");
+  EXPECT_NE(svg.find("#12315c"), std::string::npos);  // tag blocks: four of 2048
+  EXPECT_EQ(svg.find("<script>"), std::string::npos);
+  const std::string text = DrawText(Map(), false);
+  EXPECT_NE(text.find("AT"), std::string::npos);
+}
+
+TEST_F(MapTest, APictureNeverReplacesAVolume) {
+  const auto groups = Map();
+  const std::string svg = DrawSvg(groups, "x");
+  EXPECT_EQ(ReasonOf(WritePicture(path_, path_, svg)), Reason::kDestinationUnusable);
+  EXPECT_EQ(ReasonOf(WritePicture("/dev/null", path_, svg)), Reason::kDestinationUnusable);
+  const std::string link = path_ + ".svg";
+  fs::create_hard_link(path_, link);
+  EXPECT_EQ(ReasonOf(WritePicture(link, path_, svg)), Reason::kDestinationUnusable);
+  fs::remove(link);
+  EXPECT_TRUE(WritePicture(link, path_, svg).ok());
+  EXPECT_EQ(fs::file_size(link), svg.size());
+  fs::remove(link);
+}
+
+}  // namespace
+}  // namespace ext4crypt::volume
