@@ -66,9 +66,10 @@ complete -c ext4crypt -n '__fish_seen_subcommand_from protectors ; and __fish_se
 complete -c ext4crypt -n '__fish_seen_subcommand_from protectors ; and __fish_seen_subcommand_from remove' -l recovery -d 'With the recovery code, not the passphrase'
 complete -c ext4crypt -n '__fish_seen_subcommand_from protectors ; and __fish_seen_subcommand_from remove' -l key-file -r -F -d 'With a key file, not the passphrase'
 complete -c ext4crypt -n '__fish_seen_subcommand_from protectors ; and __fish_seen_subcommand_from remove' -F
-complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and not __fish_seen_subcommand_from inspect verify extract' -a inspect -d 'Policies, counts and structural faults of a volume, without any key'
-complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and not __fish_seen_subcommand_from inspect verify extract' -a verify -d 'Authenticate every page and every group of a volume'
-complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and not __fish_seen_subcommand_from inspect verify extract' -a extract -d 'Copy files out of a volume in clear'
+complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and not __fish_seen_subcommand_from inspect verify map extract' -a inspect -d 'Policies, counts and structural faults of a volume, without any key'
+complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and not __fish_seen_subcommand_from inspect verify map extract' -a verify -d 'Authenticate every page and every group of a volume'
+complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and not __fish_seen_subcommand_from inspect verify map extract' -a map -d 'A picture of what the blocks of a volume are used for, without any key'
+complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and not __fish_seen_subcommand_from inspect verify map extract' -a extract -d 'Copy files out of a volume in clear'
 complete -c ext4crypt -n '__fish_seen_subcommand_from volume' -s h -l help -d 'Print this help message and exit'
 complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from inspect' -s h -l help -d 'Print this help message and exit'
 complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from inspect' -l threads -x -d 'Threads; one for each processor if not given'
@@ -76,8 +77,12 @@ complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_s
 complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from verify' -s h -l help -d 'Print this help message and exit'
 complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from verify' -l key-file -r -F -d 'A file with a master key: 64 bytes or 128 hexadecimal digits. May be repeated'
 complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from verify' -l threads -x -d 'Threads; one for each processor if not given'
+complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from verify' -l resume -r -F -d 'Keep what is done in FILE, and go on from there if it exists; it is removed at the end'
 complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from verify' -F
+complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from map' -s h -l help -d 'Print this help message and exit'
+complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from map' -F
 complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from extract' -s h -l help -d 'Print this help message and exit'
 complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from extract' -l key-file -r -F -d 'A file with a master key: 64 bytes or 128 hexadecimal digits. May be repeated'
 complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from extract' -l salvage -d 'Keep damaged files too, with zeros where nothing can be trusted'
+complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from extract' -l trust-metadata -d 'Keep set-id bits, security attributes and devices too'
 complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from extract' -F
