@@ -25,7 +25,9 @@ repaired() { # repaired NAME: after the journal gave up
 	e2fsck -fy "$FAULTY" >/tmp/fsck.out 2>&1
 	[ $? -le 1 ] || { not_ok "$1: e2fsck repairs"; diag /tmp/fsck.out; }
 	# ext4 keeps the counts of free blocks and inodes in the super block only at a clean end.
-	grep -E '\?.*(yes|FIXED)|FIXED' /tmp/fsck.out | grep -vE '^Free (blocks|inodes) count wrong' >/tmp/fixed
+	# The question may stand on a line of its own, below what is wrong.
+	awk '/\? yes/ { print ($0 ~ /^[A-Za-z ]+\? yes/ ? before : $0) } { before = $0 }' /tmp/fsck.out |
+		grep -vE '^Free (blocks|inodes) count wrong' >/tmp/fixed
 	same "$1: and finds nothing but free counts" "$(cat /tmp/fixed)" ""
 	volume_clean "$1: every page and group verifies" "$FAULTY"
 	faulty_mount
@@ -101,12 +103,14 @@ case $(page 51) in old-051 | new-051) ok "a failed checkpoint: the last page is 
 
 # --- the journal itself ---
 check "page 60 is overwritten" put 60 new-060
-exec 7<$F # after an abort ext4 opens nothing any more
+exec 7<$F
 faults error_writes "$journal" 1024
 refuses "a commit that fails: fsync says so" 'Input/output|Read-only|EROFS' put 61 new-061
 refuses "and so does the next" 'Input/output|Read-only' put 62 new-062
 refuses "nothing can be created" 'Read-only|Input/output' touch /mnt/d/other
-same "what is open reads" "$(dd bs=4096 skip=60 count=1 <&7 2>/dev/null | head -c 7)" new-060
+# ext4 of 6.12 neither opens nor reads after an abort; whichever it does, nothing false.
+got=$(dd bs=4096 skip=60 count=1 <&7 2>/tmp/check.out | head -c 7)
+case $got in new-060) ok "what is open reads" ;; '') check "what is open is refused with an I/O error" grep -q 'Input/output' /tmp/check.out ;; *) not_ok "page 60 reads $got" ;; esac
 exec 7<&-
 same "an aborted journal is no forgery" "$(failures_counted)" 0
 repaired "a failed commit"
