@@ -62,9 +62,7 @@ PointKind SomeKind(fsx::Rng& rng) {
 
 Repair SomeRepair(fsx::Rng& rng) {
   const uint64_t pick = rng.below(8);
-  if (pick == 0) return Repair::kStockMount;
-  if (pick <= 2) return Repair::kPreen;
-  return pick <= 4 ? Repair::kInMemory : Repair::kForce;
+  return pick == 0 ? Repair::kStockMount : pick <= 2 ? Repair::kPreen : Repair::kForce;
 }
 
 }  // namespace
@@ -76,7 +74,7 @@ const char* NameOf(PointKind kind) {
 }
 
 const char* NameOf(Repair repair) {
-  static constexpr const char* kNames[] = {"e2fsck -fy", "e2fsck -p", "stock mount", "in memory"};
+  static constexpr const char* kNames[] = {"e2fsck -fy", "e2fsck -p", "stock mount"};
   return kNames[static_cast<size_t>(repair)];
 }
 
