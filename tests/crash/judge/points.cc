@@ -62,7 +62,9 @@ PointKind SomeKind(fsx::Rng& rng) {
 
 Repair SomeRepair(fsx::Rng& rng) {
   const uint64_t pick = rng.below(8);
-  return pick == 0 ? Repair::kStockMount : pick <= 2 ? Repair::kPreen : Repair::kForce;
+  if (pick == 0) return Repair::kStockMount;
+  if (pick <= 2) return Repair::kPreen;
+  return pick <= 4 ? Repair::kInMemory : Repair::kForce;
 }
 
 }  // namespace
@@ -74,7 +76,7 @@ const char* NameOf(PointKind kind) {
 }
 
 const char* NameOf(Repair repair) {
-  static constexpr const char* kNames[] = {"e2fsck -fy", "e2fsck -p", "stock mount"};
+  static constexpr const char* kNames[] = {"e2fsck -fy", "e2fsck -p", "stock mount", "in memory"};
   return kNames[static_cast<size_t>(repair)];
 }
 

@@ -25,7 +25,8 @@ enum class Repair : uint8_t {
   kForce,       // e2fsck -fy
   kPreen,       // e2fsck -p, as at boot
   kStockMount,  // the host's own ext4 mounts and unmounts
-  kLast = kStockMount,
+  kInMemory,    // none: the offline reader replays the journal in memory
+  kLast = kInMemory,
 };
 [[nodiscard]] const char* NameOf(Repair repair);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What happens to a disk between the power failure and its next use: the stock tools replay the
-// journal.
+// journal, or the offline reader does in memory.
 #pragma once
 
 #include <string>
