@@ -23,7 +23,7 @@
 namespace ext4crypt::volume {
 namespace {
 
-constexpr char kMagic[] = "ext4crypt-verify-1";
+constexpr char kCheckpointMagic[] = "ext4crypt-verify-1";
 constexpr uint32_t kPiece = 32768;
 constexpr size_t kLongestLine = size_t{1} << 20;
 constexpr size_t kMostFindings = 100000;
@@ -145,7 +145,7 @@ absl::Status Checkpoint::Load(const std::string& binding) {
         break;
       }
       if (first) {
-        if (line != absl::StrCat(kMagic, " ", binding)) {
+        if (line != absl::StrCat(kCheckpointMagic, " ", binding)) {
           return Unusable(path_,
                           "it was made for another volume, other keys, or the volume has changed "
                           "since; remove it to begin anew");
@@ -163,7 +163,7 @@ absl::Status Checkpoint::Load(const std::string& binding) {
   if (::ftruncate(fd_.get(), good) != 0 || ::lseek(fd_.get(), good, SEEK_SET) != good) {
     return Unusable(path_, std::strerror(errno));
   }
-  if (first) Append(Sealed(absl::StrCat(kMagic, " ", binding)));
+  if (first) Append(Sealed(absl::StrCat(kCheckpointMagic, " ", binding)));
   return status_;
 }
 

@@ -12,15 +12,15 @@
 namespace ext4crypt::volume {
 namespace {
 
-constexpr uint8_t kModeXts = 1;
-constexpr uint8_t kPaddingBits = 3;
+constexpr uint8_t kPlainModeXts = 1;
+constexpr uint8_t kPlainPaddingBits = 3;
 
 class XtsReader {
  public:
   [[nodiscard]] absl::Status SetUp(const Node& node, const KeyRing& keys) {
     const Context& context = *node.context;
     // The flags choose other ways to derive keys and tweaks; none of them can hold tags.
-    if (context.contents_mode() != kModeXts || (context.flags() & ~kPaddingBits) != 0 ||
+    if (context.contents_mode() != kPlainModeXts || (context.flags() & ~kPlainPaddingBits) != 0 ||
         context.log2_data_unit_size() != 0) {
       return Fail(Reason::kModeUnsupported, ContentsModeName(context));
     }

@@ -8,7 +8,7 @@
 namespace ext4crypt::volume {
 namespace {
 
-constexpr uint16_t kMagic = 0xF30A;
+constexpr uint16_t kExtentMagic = 0xF30A;
 constexpr size_t kEntrySize = 12;
 // The kernel's EXT4_MAX_EXTENT_DEPTH.
 constexpr unsigned kMaxDepth = 5;
@@ -25,7 +25,7 @@ class Reader {
     const uint16_t entries = Le16(&node[2]);
     const uint16_t depth = Le16(&node[6]);
     const size_t room = node.size() / kEntrySize - 1;
-    if (Le16(&node[0]) != kMagic || entries > Le16(&node[4]) || entries > room ||
+    if (Le16(&node[0]) != kExtentMagic || entries > Le16(&node[4]) || entries > room ||
         depth > kMaxDepth || (parent_depth >= 0 && depth != parent_depth - 1)) {
       Fault(Reason::kExtentTreeMalformed, "an extent header is malformed");
       return true;

@@ -13,14 +13,14 @@ namespace ext4crypt::volume {
 namespace {
 
 // The names and numbers of include/linux/jbd2.h. All fields are big-endian.
-constexpr uint32_t kMagic = 0xC03B3998;
+constexpr uint32_t kJournalMagic = 0xC03B3998;
 enum BlockType : uint32_t { kDescriptor = 1, kCommit = 2, kSuperV1 = 3, kSuperV2 = 4, kRevoke = 5 };
 constexpr uint32_t kCompatChecksum = 1;
 constexpr uint32_t kIncompat64Bit = 2;
 constexpr uint32_t kIncompatCsumV2 = 8;
 constexpr uint32_t kIncompatCsumV3 = 16;
 constexpr uint32_t kIncompatFastCommit = 32;
-constexpr uint32_t kIncompatKnown = 63;
+constexpr uint32_t kJournalIncompatKnown = 63;
 constexpr uint32_t kFlagEscape = 1;
 constexpr uint32_t kFlagSameUuid = 2;
 constexpr uint32_t kFlagLastTag = 8;
@@ -121,15 +121,15 @@ absl::Status Log::Open() {
   Block raw;
   RETURN_IF_ERROR(Read(0, raw));
   const uint32_t type = Be32(&raw[4]);
-  if (Be32(raw.data()) != kMagic || (type != kSuperV1 && type != kSuperV2) ||
+  if (Be32(raw.data()) != kJournalMagic || (type != kSuperV1 && type != kSuperV2) ||
       Be32(&raw[12]) != kBlockSize) {
     return Malformed("the superblock of the journal");
   }
   const uint32_t compat = type == kSuperV2 ? Be32(&raw[0x24]) : 0;
   const uint32_t incompat = type == kSuperV2 ? Be32(&raw[0x28]) : 0;
-  if ((incompat & ~kIncompatKnown) != 0) {
+  if ((incompat & ~kJournalIncompatKnown) != 0) {
     return Fail(Reason::kNeedsRecovery,
-                absl::StrCat("unknown features 0x", absl::Hex(incompat & ~kIncompatKnown),
+                absl::StrCat("unknown features 0x", absl::Hex(incompat & ~kJournalIncompatKnown),
                              " of the journal"));
   }
   csum_v1_ = (compat & kCompatChecksum) != 0;
@@ -219,7 +219,7 @@ absl::Status Log::Scan(std::string& remark) {
   while (true) {
     Block block;
     RETURN_IF_ERROR(Read(at, block));
-    if (Be32(block.data()) != kMagic || Be32(&block[8]) != end_) break;
+    if (Be32(block.data()) != kJournalMagic || Be32(&block[8]) != end_) break;
     at = Next(at);
     uint32_t count = 0;
     const uint32_t type = Be32(&block[4]);
@@ -276,7 +276,7 @@ absl::Status Log::Walk(const Visitor& visit) const {
     Block block;
     RETURN_IF_ERROR(Read(at, block));
     const uint32_t type = Be32(&block[4]);
-    if (Be32(block.data()) != kMagic || Be32(&block[8]) != sequence || ++passed > last_) {
+    if (Be32(block.data()) != kJournalMagic || Be32(&block[8]) != sequence || ++passed > last_) {
       return Malformed("the log changes while it is read");
     }
     at = Next(at);

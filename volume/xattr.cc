@@ -6,7 +6,7 @@
 namespace ext4crypt::volume {
 namespace {
 
-constexpr uint32_t kMagic = 0xEA020000;
+constexpr uint32_t kXattrMagic = 0xEA020000;
 constexpr size_t kEntrySize = 16;
 constexpr size_t kBlockHeader = 32;
 
@@ -49,14 +49,14 @@ absl::StatusOr<std::vector<Xattr>> ReadXattrs(const Image& image, const Inode& i
   if (raw.size() > 128) {
     const size_t extra = Le16(&raw[128]);
     const size_t header = 128 + extra;
-    if (extra % 4 == 0 && header + 4 <= raw.size() && Le32(&raw[header]) == kMagic) {
+    if (extra % 4 == 0 && header + 4 <= raw.size() && Le32(&raw[header]) == kXattrMagic) {
       RETURN_IF_ERROR(ReadEntries(raw.subspan(header + 4), 0, xattrs));
     }
   }
   if (inode.xattr_block != 0) {
     std::vector<uint8_t> block(kBlockSize);
     if (!image.ReadBlocks(inode.xattr_block, absl::MakeSpan(block)).ok() ||
-        Le32(block.data()) != kMagic) {
+        Le32(block.data()) != kXattrMagic) {
       return Fail(Reason::kXattrMalformed, "the block of extended attributes is malformed");
     }
     RETURN_IF_ERROR(ReadEntries(block, kBlockHeader, xattrs));

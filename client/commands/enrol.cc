@@ -13,12 +13,12 @@
 namespace ext4crypt {
 namespace {
 
-struct Options {
+struct EnrolOptions {
   std::optional<int> passphrase_fd;
   ConfirmOptions confirm;
 };
 
-CommandResult Enrol(const GlobalOptions& globals, const Options& options) {
+CommandResult Enrol(const GlobalOptions& globals, const EnrolOptions& options) {
   FAIL_IF_ERROR(KeydClient::Probe(globals.socket));
   const SecretReader reader(options.passphrase_fd);
   ASSIGN_OR_FAIL(const SecretBuffer passphrase, reader.ReadNew("New passphrase"));
@@ -37,7 +37,7 @@ CommandResult Enrol(const GlobalOptions& globals, const Options& options) {
 
 void AddEnrol(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected) {
   CLI::App* verb = app.add_subcommand("enrol", "Create your key, with a passphrase");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<EnrolOptions>();
   AddPassphraseFd(*verb, options->passphrase_fd);
   AddConfirmOption(*verb, options->confirm);
   verb->callback([&globals, &selected, options] {

@@ -17,7 +17,7 @@
 namespace ext4crypt {
 namespace {
 
-struct Options {
+struct LockOptions {
   std::string user;
   unsigned wait_s = 0;
 };
@@ -62,7 +62,7 @@ std::string BusyText(const keyd::v1::LockResponse& response) {
   return text;
 }
 
-CommandResult Lock(const GlobalOptions& globals, const Options& options) {
+CommandResult Lock(const GlobalOptions& globals, const LockOptions& options) {
   ASSIGN_OR_FAIL(const std::optional<unsigned> user, ResolveUser(options.user));
   ASSIGN_OR_FAIL(KeydClient client, KeydClient::Connect(globals.socket));
   ASSIGN_OR_FAIL(const keyd::v1::LockResponse response, LockAndWait(client, user, options.wait_s));
@@ -86,7 +86,7 @@ CommandResult Lock(const GlobalOptions& globals, const Options& options) {
 
 void AddLock(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected) {
   CLI::App* verb = app.add_subcommand("lock", "Lock your key; says which programs hold files open");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<LockOptions>();
   AddUser(*verb, options->user);
   verb->add_option("--wait", options->wait_s, "Wait so long for files to be closed")
       ->type_name("SECONDS")

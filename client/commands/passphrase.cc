@@ -11,11 +11,11 @@
 namespace ext4crypt {
 namespace {
 
-struct Options {
+struct PassphraseOptions {
   CredentialOptions credential;
 };
 
-CommandResult ChangePassphrase(const GlobalOptions& globals, const Options& options) {
+CommandResult ChangePassphrase(const GlobalOptions& globals, const PassphraseOptions& options) {
   FAIL_IF_ERROR(KeydClient::Probe(globals.socket));
   ASSIGN_OR_FAIL(const TypedCredential credential,
                  ReadCredential(options.credential, "Present passphrase"));
@@ -36,7 +36,7 @@ void AddPassphrase(CLI::App& app, const GlobalOptions& globals, SelectedCommand&
   group->require_subcommand(1);
   CLI::App* verb = group->add_subcommand(
       "change", "Replace the passphrase (with --passphrase-fd: the old line, then the new one)");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<PassphraseOptions>();
   AddCredentialOptions(*verb, options->credential);
   verb->callback([&globals, &selected, options] {
     selected = {.verb = "passphrase change",

@@ -15,11 +15,11 @@
 namespace ext4crypt {
 namespace {
 
-struct Options {
+struct PolicyOptions {
   std::string dir;
 };
 
-CommandResult ShowPolicy(const Options& options) {
+CommandResult ShowPolicy(const PolicyOptions& options) {
   ASSIGN_OR_FAIL(const PolicyDir dir, PolicyDir::Open(options.dir));
   if (!dir.authenticated() && dir.fs_type() != kPlainFsType) {
     return Failure(Error(ErrorReason::kFilesystemUnsupported, dir.fs_type(), options.dir));
@@ -59,7 +59,7 @@ CommandResult ShowPolicy(const Options& options) {
 
 void AddPolicy(CLI::App& app, const GlobalOptions& /*globals*/, SelectedCommand& selected) {
   CLI::App* verb = app.add_subcommand("policy", "Show how a directory is encrypted");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<PolicyOptions>();
   verb->add_option("DIR", options->dir, "A directory")->required();
   verb->callback([&selected, options] {
     selected = {.verb = "policy", .run = [options] { return ShowPolicy(*options); }};

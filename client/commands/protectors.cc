@@ -20,7 +20,7 @@
 namespace ext4crypt {
 namespace {
 
-struct Options {
+struct ProtectorsOptions {
   CredentialOptions credential;
   std::string path;
   std::string id;
@@ -41,7 +41,7 @@ CommandResult List(const GlobalOptions& globals) {
   return result;
 }
 
-CommandResult AddKeyFile(const GlobalOptions& globals, const Options& options) {
+CommandResult AddKeyFile(const GlobalOptions& globals, const ProtectorsOptions& options) {
   FAIL_IF_ERROR(KeydClient::Probe(globals.socket));
   ASSIGN_OR_FAIL(const TypedCredential credential,
                  ReadCredential(options.credential, "Passphrase"));
@@ -63,7 +63,7 @@ CommandResult AddKeyFile(const GlobalOptions& globals, const Options& options) {
   return result;
 }
 
-CommandResult Remove(const GlobalOptions& globals, const Options& options) {
+CommandResult Remove(const GlobalOptions& globals, const ProtectorsOptions& options) {
   const auto id = FromHex(options.id);
   if (!id.has_value()) {
     return Failure(Error(ErrorReason::kNoSuchProtector, "no protector id", options.id));
@@ -85,7 +85,7 @@ CommandResult Remove(const GlobalOptions& globals, const Options& options) {
 void AddProtectors(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected) {
   CLI::App* group = app.add_subcommand("protectors", "List, add and remove ways to unlock");
   group->require_subcommand(1);
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<ProtectorsOptions>();
 
   group->add_subcommand("list", "List them")->callback([&globals, &selected] {
     selected = {.verb = "protectors list", .run = [&globals] { return List(globals); }};

@@ -12,12 +12,12 @@
 namespace ext4crypt {
 namespace {
 
-struct Options {
+struct RecoveryOptions {
   CredentialOptions credential;
   ConfirmOptions confirm;
 };
 
-CommandResult RenewRecovery(const GlobalOptions& globals, const Options& options) {
+CommandResult RenewRecovery(const GlobalOptions& globals, const RecoveryOptions& options) {
   FAIL_IF_ERROR(KeydClient::Probe(globals.socket));
   ASSIGN_OR_FAIL(const TypedCredential credential,
                  ReadCredential(options.credential, "Passphrase"));
@@ -36,7 +36,7 @@ void AddRecovery(CLI::App& app, const GlobalOptions& globals, SelectedCommand& s
   CLI::App* group = app.add_subcommand("recovery", "Renew your recovery code");
   group->require_subcommand(1);
   CLI::App* verb = group->add_subcommand("renew", "Make a new code; the old one stops working");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<RecoveryOptions>();
   AddCredentialOptions(*verb, options->credential);
   AddConfirmOption(*verb, options->confirm);
   verb->callback([&globals, &selected, options] {

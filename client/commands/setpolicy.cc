@@ -17,12 +17,12 @@
 namespace ext4crypt {
 namespace {
 
-struct Options {
+struct SetPolicyOptions {
   TargetKey key;
   bool per_user = false;
 };
 
-CommandResult Report(const Options& options, const PolicyDir& dir, const std::string& identifier,
+CommandResult Report(const SetPolicyOptions& options, const PolicyDir& dir, const std::string& identifier,
                      bool changed) {
   CommandResult result;
   const char* word = dir.authenticated() ? "authenticated" : "unauthenticated";
@@ -39,7 +39,7 @@ CommandResult Report(const Options& options, const PolicyDir& dir, const std::st
 }
 
 // Needs no key: each user's own is looked for when that user creates something.
-CommandResult SetPerUser(const Options& options, const PolicyDir& dir) {
+CommandResult SetPerUser(const SetPolicyOptions& options, const PolicyDir& dir) {
   if (!dir.authenticated()) {
     return Failure(Error(ErrorReason::kFilesystemUnsupported, dir.fs_type(), options.key.dir));
   }
@@ -66,7 +66,7 @@ CommandResult SetPerUser(const Options& options, const PolicyDir& dir) {
   return result;
 }
 
-CommandResult SetPolicy(const GlobalOptions& globals, const Options& options) {
+CommandResult SetPolicy(const GlobalOptions& globals, const SetPolicyOptions& options) {
   ASSIGN_OR_FAIL(const PolicyDir dir, PolicyDir::Open(options.key.dir));
   if (options.per_user) return SetPerUser(options, dir);
   FAIL_IF_ERROR(CheckTarget(dir, options.key));
@@ -91,7 +91,7 @@ CommandResult SetPolicy(const GlobalOptions& globals, const Options& options) {
 void AddSetPolicy(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected) {
   CLI::App* verb =
       app.add_subcommand("setpolicy", "Encrypt an empty directory of yours from now on");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<SetPolicyOptions>();
   verb->add_option("DIR", options->key.dir, "An empty directory you own")->required();
   AddTargetKeyOptions(*verb, options->key);
   verb->add_flag("--per-user", options->per_user,

@@ -13,7 +13,7 @@
 namespace ext4crypt {
 namespace {
 
-struct Options {
+struct StatusOptions {
   std::string user;
 };
 
@@ -41,7 +41,7 @@ Json KeyJson(const keyd::v1::KeyStatus& key) {
   return json;
 }
 
-CommandResult Status(const GlobalOptions& globals, const Options& options) {
+CommandResult Status(const GlobalOptions& globals, const StatusOptions& options) {
   ASSIGN_OR_FAIL(const std::optional<unsigned> user, ResolveUser(options.user));
   ASSIGN_OR_FAIL(KeydClient client, KeydClient::Connect(globals.socket));
   ASSIGN_OR_FAIL(const keyd::v1::GetStatusResponse response, client.GetStatus(user));
@@ -63,7 +63,7 @@ CommandResult Status(const GlobalOptions& globals, const Options& options) {
 
 void AddStatus(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected) {
   CLI::App* verb = app.add_subcommand("status", "Show your keys and where they are unlocked");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<StatusOptions>();
   AddUser(*verb, options->user);
   verb->callback([&globals, &selected, options] {
     selected = {.verb = "status", .run = [&globals, options] { return Status(globals, *options); }};

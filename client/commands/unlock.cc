@@ -14,11 +14,11 @@
 namespace ext4crypt {
 namespace {
 
-struct Options {
+struct UnlockOptions {
   CredentialOptions credential;
 };
 
-CommandResult Unlock(const GlobalOptions& globals, const Options& options) {
+CommandResult Unlock(const GlobalOptions& globals, const UnlockOptions& options) {
   FAIL_IF_ERROR(KeydClient::Probe(globals.socket));
   ASSIGN_OR_FAIL(const TypedCredential credential,
                  ReadCredential(options.credential, "Passphrase"));
@@ -49,7 +49,7 @@ CommandResult Unlock(const GlobalOptions& globals, const Options& options) {
 
 void AddUnlock(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected) {
   CLI::App* verb = app.add_subcommand("unlock", "Unlock your key on every volume");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<UnlockOptions>();
   AddCredentialOptions(*verb, options->credential);
   verb->callback([&globals, &selected, options] {
     selected = {.verb = "unlock", .run = [&globals, options] { return Unlock(globals, *options); }};

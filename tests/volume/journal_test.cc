@@ -20,7 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr uint32_t kMagic = 0xC03B3998;
-constexpr uint64_t kSuper = 1024;
+constexpr uint64_t kSuperAt = 1024;
 
 class JournalTest : public testing::Test {
  protected:
@@ -244,7 +244,7 @@ TEST_F(JournalTest, AJournalOnAnotherDeviceIsRefused) {
   WriteJournal("");
   const UniqueFd fd(::open(image_.c_str(), O_RDWR));
   const uint32_t device = 1;
-  ASSERT_EQ(::pwrite(fd.get(), &device, 4, kSuper + 0xE4), 4);
+  ASSERT_EQ(::pwrite(fd.get(), &device, 4, kSuperAt + 0xE4), 4);
   EXPECT_EQ(OpenReason(), Reason::kNeedsRecovery);
 }
 
