@@ -53,7 +53,18 @@ absl::Status FscryptHkdf(absl::Span<const uint8_t> key, uint8_t context,
   return Hkdf(key, info, out);
 }
 
-absl::Status Seed(const SecretBuffer& contents_key, SecretBuffer& seed) {
+// For keys on the way to another one. A SecretBuffer each, with its guard pages, would cost more
+// than reading a small file.
+template <size_t kSize>
+struct Passing {
+  std::array<uint8_t, kSize> bytes = {};
+  Passing() = default;
+  Passing(const Passing&) = delete;
+  Passing& operator=(const Passing&) = delete;
+  ~Passing() { WipeBytes(bytes.data(), bytes.size()); }
+};
+
+absl::Status Seed(absl::Span<const uint8_t> contents_key, absl::Span<uint8_t> seed) {
   std::array<uint8_t, 16> tweak = {};
   const uint64_t unit = htole64(E4C_KEY_DATA_UNIT);
   std::memcpy(tweak.data(), &unit, sizeof(unit));
@@ -126,14 +137,16 @@ absl::StatusOr<SecretBuffer> MasterKey::NamesKey(const Context& context) const {
 }
 
 absl::StatusOr<SecretBuffer> MasterKey::PageKey(const Context& context) const {
-  ASSIGN_OR_RETURN(const SecretBuffer contents, ContentsKey(context));
-  SecretBuffer seed(E4C_KEY_SEED_SIZE);
-  RETURN_IF_ERROR(Seed(contents, seed));
+  Passing<64> contents;
+  RETURN_IF_ERROR(FscryptHkdf(raw_.bytes(), kPerFileKeyContext, context.nonce(),
+                              absl::MakeSpan(contents.bytes)));
+  Passing<E4C_KEY_SEED_SIZE> seed;
+  RETURN_IF_ERROR(Seed(contents.bytes, absl::MakeSpan(seed.bytes)));
   constexpr absl::string_view kInfo = E4C_KEY_INFO;
   std::vector<uint8_t> info(kInfo.begin(), kInfo.end());
   info.insert(info.end(), context.raw.begin(), context.raw.end());
   SecretBuffer key(E4C_KEY_SIZE);
-  RETURN_IF_ERROR(Hkdf(seed.bytes(), info, key.mutable_bytes()));
+  RETURN_IF_ERROR(Hkdf(seed.bytes, info, key.mutable_bytes()));
   return key;
 }
 

@@ -234,7 +234,10 @@ class Survey::Impl {
     totals.tag_blocks += job->layout.GroupsThatExist();
     if (options_.checkpoint != nullptr && options_.checkpoint->IsDone(node.inode.number)) return;
     job->aead = node.context->aead();
-    if (const MasterKey* master = keys_.Find(node.context->identifier()); master != nullptr) {
+    // Keys are locked memory between guard pages: not for a file without contents.
+    const MasterKey* master =
+        job->layout.groups.empty() ? nullptr : keys_.Find(node.context->identifier());
+    if (master != nullptr) {
       if (auto key = master->PageKey(*node.context); key.ok()) job->key = *std::move(key);
     }
     std::shared_ptr<FileJob> owner(job.get(), [this, job](FileJob*) { EndFile(*job); });

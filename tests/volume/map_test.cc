@@ -59,6 +59,36 @@ TEST_F(MapTest, ThePictureShowsEveryClassThatExistsAndEscapesTheTitle) {
   EXPECT_NE(text.find("AT"), std::string::npos);
 }
 
+TEST_F(MapTest, WhatMostPeopleLookForIsSaidInWords) {
+  GroupUse use;
+  use[Use::kFree] = 100;
+  EXPECT_NE(DrawText({use}, false).find("No file has contents."), std::string::npos);
+  use[Use::kAuthenticated] = 256;
+  use[Use::kPlain] = 512;
+  use[Use::kUnauthenticated] = 256;
+  const std::string says = "Of 4 MiB in files, 25.0 % are encrypted and authenticated.";
+  EXPECT_NE(DrawText({use}, false).find(says), std::string::npos);
+  EXPECT_NE(DrawSvg({use}, "t").find(says), std::string::npos);
+}
+
+// One shape for few groups and one for many; what is in one group is one drawing of as many parts.
+TEST_F(MapTest, EveryGroupIsDrawnWithEachOfItsColours) {
+  GroupUse use;
+  use[Use::kAuthenticated] = 30000;
+  use[Use::kTags] = 1;
+  const auto count = [](const std::string& text, const std::string& part) {
+    size_t n = 0;
+    for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;
+    return n;
+  };
+  for (const size_t groups : {1, 24, 25, 4096}) {
+    const std::string svg = DrawSvg(std::vector<GroupUse>(groups, use), "t");
+    EXPECT_EQ(count(svg, "<title>group"), groups);
+    // And one in the legend and one in the bar above.
+    EXPECT_EQ(count(svg, "fill=\"#12315c\""), groups + 2);
+  }
+}
+
 TEST_F(MapTest, APictureNeverReplacesAVolume) {
   const auto groups = Map();
   const std::string svg = DrawSvg(groups, "x");

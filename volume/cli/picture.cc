@@ -24,11 +24,16 @@ namespace {
 
 constexpr std::array<const char*, kUses> kColours = {"#8d96a5", "#f2b134", "#d64545",
                                                      "#3b8ed0", "#12315c", "#e9edf2"};
+// Of UseText(), what fits under the bar.
+constexpr std::array<const char*, kUses> kShort = {"ext4 itself",   "plain files", "only encrypted",
+                                                   "authenticated", "their tags",  "free"};
 constexpr std::array<char, kUses> kLetters = {'m', 'p', 'e', 'A', 'T', '.'};
 constexpr std::array<int, kUses> kTerminal = {102, 214, 160, 32, 17, 254};  // of 256 colours
 
 constexpr double kWidth = 960;
 constexpr double kMargin = 20;
+constexpr double kLabels = 48;  // room for group numbers
+constexpr size_t kMostBars = 24;
 constexpr size_t kMostTiles = 4096;
 constexpr size_t kMostLines = 40;
 constexpr size_t kLineWidth = 60;
@@ -82,6 +87,14 @@ void Text(std::string& out, double x, double y, int size, const std::string& tex
                         size, safe);
 }
 
+// The number of a group, left of its row.
+void Label(std::string& out, double y, const std::string& text) {
+  absl::StrAppendFormat(&out,
+                        "<text x=\"%.1f\" y=\"%.1f\" font-size=\"11\" text-anchor=\"end\" "
+                        "fill=\"#5b6472\">%s</text>\n",
+                        kMargin + kLabels - 8, y, text);
+}
+
 std::string Numbers(const GroupUse& use) {
   std::string text;
   for (size_t i = 0; i < kUses; ++i) {
@@ -92,23 +105,54 @@ std::string Numbers(const GroupUse& use) {
   return text;
 }
 
+// What most people look for, in words.
+std::string Headline(const GroupUse& sum) {
+  const uint64_t good = sum[Use::kAuthenticated];
+  const uint64_t files = good + sum[Use::kPlain] + sum[Use::kUnauthenticated];
+  if (files == 0) return "No file has contents.";
+  return absl::StrCat("Of ", Human(files), " in files, ", Share(good, files),
+                      " are encrypted and authenticated.");
+}
+
 double Legend(std::string& out, const GroupUse& sum, double y) {
   double x = kMargin;
   const auto parts = Parts(sum, kWidth, 3);
   for (size_t i = 0; i < kUses; ++i) {
-    if (parts[i] > 0) Rect(out, x, y, parts[i], 28, kColours[i]);
+    if (parts[i] > 0) Rect(out, x, y, parts[i], 36, kColours[i]);
     x += parts[i];
   }
-  y += 50;
+  y += 58;
+  constexpr double kColumn = kWidth / kUses;
   for (size_t i = 0; i < kUses; ++i) {
-    const double column = kMargin + static_cast<double>(i % 3) * (kWidth / 3);
+    const double column = kMargin + static_cast<double>(i) * kColumn;
     Rect(out, column, y - 12, 14, 14, kColours[i]);
-    Text(out, column + 20, y, 13,
-         absl::StrCat(UseText(static_cast<Use>(i)), ": ", Human(sum.blocks[i]), ", ",
-                      Share(sum.blocks[i], sum.total())));
-    if (i % 3 == 2) y += 22;
+    // A colour that the picture does not have is paler here.
+    out += sum.blocks[i] == 0 ? "<g fill=\"#8a929e\">\n" : "<g>\n";
+    Text(out, column + 20, y, 13, kShort[i]);
+    Text(out, column + 20, y + 18, 13,
+         sum.blocks[i] == 0
+             ? "none"
+             : absl::StrCat(Human(sum.blocks[i]), ", ", Share(sum.blocks[i], sum.total())));
+    out += "</g>\n";
   }
-  return y;
+  return y + 18;
+}
+
+// The parts of one entry, side by side or from below upwards.
+void Stack(std::string& out, const GroupUse& use, double x, double y, double w, double h,
+           bool upright) {
+  const double whole = upright ? h : w;
+  const auto parts = Parts(use, whole, std::min(upright ? 2.0 : 3.0, whole / 8));
+  double at = 0;
+  for (size_t i = 0; i < kUses; ++i) {
+    if (parts[i] <= 0) continue;
+    if (upright) {
+      Rect(out, x, y + h - at - parts[i], w, parts[i], kColours[i]);
+    } else {
+      Rect(out, x + at, y, parts[i], h, kColours[i]);
+    }
+    at += parts[i];
+  }
 }
 
 }  // namespace
@@ -116,35 +160,43 @@ double Legend(std::string& out, const GroupUse& sum, double y) {
 std::string DrawSvg(const std::vector<GroupUse>& groups, const std::string& title) {
   size_t each = 1;
   const std::vector<GroupUse> tiles = Coarser(groups, kMostTiles, each);
-  const auto count = static_cast<double>(std::max<size_t>(1, tiles.size()));
-  const double columns = std::clamp(std::ceil(std::sqrt(count * 2)), 1.0, 96.0);
-  const double side = std::min(160.0, kWidth / columns);
-  const double gap = side > 20 ? 3 : side > 12 ? 1.5 : 0.5;
+  const size_t count = std::max<size_t>(1, tiles.size());
+  // Few groups are bars, as in the terminal; many are tiles, as many in a row as makes a picture
+  // twice as wide as high.
+  const bool bars = count <= kMostBars;
+  const size_t columns =
+      bars ? 1
+           : std::min<size_t>(
+                 96, static_cast<size_t>(std::ceil(std::sqrt(static_cast<double>(count) * 2))));
+  const double wide = (kWidth - kLabels) / static_cast<double>(columns);
+  const double high = bars ? std::clamp(400.0 / static_cast<double>(count), 16.0, 40.0) : wide;
+  const double gap = high > 20 ? 3 : high > 12 ? 1.5 : 0.5;
+  const GroupUse sum = Sum(groups);
   std::string body;
-  Text(body, kMargin, 34, 20, title);
-  double y = Legend(body, Sum(groups), 50) + 16;
+  Text(body, kMargin, 36, 22, title);
+  Text(body, kMargin, 60, 15, Headline(sum));
+  double y = Legend(body, sum, 76) + 32;
+  const std::string unit = each == 1 ? "one block group" : absl::StrCat(each, " block groups");
   Text(body, kMargin, y, 13,
-       absl::StrCat("Each tile is ",
-                    each == 1 ? "one block group" : absl::StrCat(each, " block groups"),
-                    ", in the order of the disk, filled from below in the order of the legend. "
-                    "What there is at all is drawn."));
-  y += 12;
+       absl::StrCat(bars ? absl::StrCat("A bar is ", unit, ". ")
+                         : absl::StrCat("A tile is ", unit, ", filled from below. "),
+                    "On the left is the first group of each row. The least is drawn as a line."));
+  y += 14;
   for (size_t i = 0; i < tiles.size(); ++i) {
-    const double x = kMargin + side * std::fmod(static_cast<double>(i), columns);
-    const double top = y + side * std::floor(static_cast<double>(i) / columns);
-    const double size = side - gap;
-    absl::StrAppendFormat(&body, "<g><title>group %u%s: %s</title>\n", i * each,
-                          each == 1 ? "" : " and following", Numbers(tiles[i]));
-    double bottom = top + size;
-    const auto parts = Parts(tiles[i], size, std::min(2.0, size / 8));
-    for (size_t use = 0; use < kUses; ++use) {
-      if (parts[use] <= 0) continue;
-      bottom -= parts[use];
-      Rect(body, x, bottom, size, parts[use], kColours[use]);
-    }
+    const double x = kMargin + kLabels + wide * static_cast<double>(i % columns);
+    const double top = y + high * static_cast<double>(i / columns);
+    // Low rows have room for every second number.
+    const size_t labelled = high < 13 ? 2 * columns : columns;
+    if (i % labelled == 0) Label(body, top + std::min(high / 2 + 4, 16.0), absl::StrCat(i * each));
+    const size_t last = std::min(groups.size(), (i + 1) * each) - 1;
+    absl::StrAppendFormat(
+        &body, "<g><title>%s: %s</title>\n",
+        each == 1 ? absl::StrCat("group ", i) : absl::StrCat("groups ", i * each, " to ", last),
+        Numbers(tiles[i]));
+    Stack(body, tiles[i], x, top, wide - (bars ? 0 : gap), high - gap, !bars);
     body += "</g>\n";
   }
-  const double height = y + side * std::ceil(count / columns) + kMargin;
+  const double height = y + high * static_cast<double>((count + columns - 1) / columns) + kMargin;
   return absl::StrFormat(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%.0f\" "
       "viewBox=\"0 0 %.0f %.0f\" font-family=\"sans-serif\" fill=\"#1c2430\">\n"
@@ -183,8 +235,10 @@ std::string DrawText(const std::vector<GroupUse>& groups, bool colours) {
     out += "  ";
     out += cells(i, 1);
     absl::StrAppendFormat(&out, " %-29s %10s  %s\n", UseText(static_cast<Use>(i)),
-                          Human(sum.blocks[i]), Share(sum.blocks[i], sum.total()));
+                          sum.blocks[i] == 0 ? "none" : Human(sum.blocks[i]),
+                          sum.blocks[i] == 0 ? "" : Share(sum.blocks[i], sum.total()));
   }
+  absl::StrAppend(&out, Headline(sum), "\n");
   return out;
 }
 

@@ -145,8 +145,8 @@ int RunMap(const Options& options, bool json) {
     const size_t slash = options.image.rfind('/');
     const std::string name =
         slash == std::string::npos ? options.image : options.image.substr(slash + 1);
-    const std::string title =
-        Printable(name) + ", " + std::to_string(groups.size()) + " block groups";
+    const std::string title = Printable(name) + ", " + std::to_string(groups.size()) +
+                              (groups.size() == 1 ? " block group" : " block groups");
     const absl::Status status =
         WritePicture(options.picture, options.image, DrawSvg(groups, title));
     if (!status.ok()) return Refuse(json, status);
