@@ -25,7 +25,7 @@ complete -c ext4crypt -n '__fish_seen_subcommand_from unlock' -l recovery -d 'Wi
 complete -c ext4crypt -n '__fish_seen_subcommand_from unlock' -l key-file -r -F -d 'With a key file, not the passphrase'
 complete -c ext4crypt -n '__fish_seen_subcommand_from lock' -s h -l help -d 'Print this help message and exit'
 complete -c ext4crypt -n '__fish_seen_subcommand_from lock' -l user -x -d 'Act for this user (root only)'
-complete -c ext4crypt -n '__fish_seen_subcommand_from lock' -l wait -x -d '86400] Wait so long for files to be closed'
+complete -c ext4crypt -n '__fish_seen_subcommand_from lock' -l wait -x -d 'Wait so long for files to be closed'
 complete -c ext4crypt -n '__fish_seen_subcommand_from status' -s h -l help -d 'Print this help message and exit'
 complete -c ext4crypt -n '__fish_seen_subcommand_from status' -l user -x -d 'Act for this user (root only)'
 complete -c ext4crypt -n '__fish_seen_subcommand_from setpolicy' -s h -l help -d 'Print this help message and exit'
