@@ -7,6 +7,9 @@ namespace ext4crypt {
 inline constexpr char kDefaultSocketPath[] = "/run/ext4crypt/keyd.sock";
 inline constexpr char kDefaultStateDir[] = "/var/lib/ext4crypt";
 
+// The system user the packaged service runs as.
+inline constexpr char kServiceUser[] = "ext4crypt";
+
 // The file system types the kernel component and the stock kernel register.
 inline constexpr char kAuthenticatedFsType[] = "ext4crypt";
 inline constexpr char kPlainFsType[] = "ext4";

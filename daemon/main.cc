@@ -19,6 +19,7 @@
 #include "daemon/core/clock.h"
 #include "daemon/core/enrolment.h"
 #include "daemon/core/key_opener.h"
+#include "daemon/core/sessions.h"
 #include "daemon/core/vault.h"
 #include "daemon/kernelio/fscrypt_volume_keys.h"
 #include "daemon/kernelio/helper_user_keyring.h"
@@ -29,6 +30,7 @@
 #include "daemon/protectors/passphrase_protector.h"
 #include "daemon/rpc/acceptor.h"
 #include "daemon/rpc/listener.h"
+#include "daemon/rpc/session_door.h"
 #include "daemon/rpc/worker_pool.h"
 #include "daemon/store/sqlite_key_store.h"
 #include "daemon/store/state_dir.h"
@@ -60,14 +62,21 @@ ProtectorKinds MakeProtectorKinds(const PassphraseCost& cost) {
   return kinds;
 }
 
-// Two descriptors a connection, and some for everything else. Beyond that accept() would fail and
-// the acceptor's loop spin; a connection that is refused in time is only refused.
-ConnectionLimits FitLimits(ConnectionLimits limits) {
+struct FittedLimits {
+  ConnectionLimits connections;
+  size_t sessions = 0;
+};
+
+// One descriptor a session, two a connection, and some for everything else. Beyond that accept()
+// would fail and its loop spin; what is refused in time is only refused.
+FittedLimits FitLimits(ConnectionLimits limits) {
   constexpr size_t kOwnDescriptors = 128;
+  constexpr size_t kMaxSessions = 4096;  // as FileDescriptorStoreMax of the unit
   const size_t descriptors = RaiseDescriptorLimit();
-  const size_t room = descriptors > kOwnDescriptors ? (descriptors - kOwnDescriptors) / 2 : 1;
-  limits.total = std::min(limits.total, room);
-  return limits;
+  const size_t sessions = std::min(kMaxSessions, descriptors / 4);
+  const size_t taken = kOwnDescriptors + sessions;
+  limits.total = std::min(limits.total, descriptors > taken ? (descriptors - taken) / 2 : 1);
+  return {.connections = limits, .sessions = sessions};
 }
 
 absl::Status Serve(const Options& options) {
@@ -86,26 +95,44 @@ absl::Status Serve(const Options& options) {
   FscryptVolumeKeys volumes;
   HelperUserKeyring keyring(helper);
   ProcBusyScanner scanner;
-  Vault vault(*store, opener, volumes, keyring, scanner, clock,
-              VaultOptions{.allow_unauthenticated = options.allow_unauthenticated});
+  Sessions sessions;
+  Vault vault(*store, opener, volumes, keyring, scanner, sessions, clock,
+              VaultOptions{.allow_unauthenticated = options.allow_unauthenticated,
+                           .idle_lock_ms = int64_t{options.idle_lock_minutes} * 60'000});
 
-  ASSIGN_OR_RETURN(const Listener listener, Listener::Open(options.socket_path));
+  const FittedLimits limits = FitLimits(options.connections);
+  ASSIGN_OR_RETURN(Listeners listeners, Listeners::Open(options.socket_path));
   WorkerPool derivations({.threads = options.derivations});
   WorkerPool quick({.threads = 8});
+  // Locks at the end of sessions. Two of a user are enough: the second sees what the first missed.
+  WorkerPool endings({.threads = 2, .queued = 65536, .per_user = 2});
   ASSIGN_OR_RETURN(
       const auto acceptor,
       Acceptor::Create(
-          listener.fd(),
+          listeners.service.fd(),
           ServiceParts{
               .vault = vault, .enrolment = enrolment, .derivations = derivations, .quick = quick},
-          AcceptorOptions{.connections = FitLimits(options.connections)}));
-  ASSIGN_OR_RETURN(const auto watcher,
-                   MountWatcher::Start({.mounts_changed =
-                                            [&] {
-                                              vault.AddKeysToNewVolumes();
-                                              WipeFreeStack();
-                                            },
-                                        .tick = [&] { vault.FinishBusyLocks(); }}));
+          AcceptorOptions{.connections = limits.connections}));
+  ASSIGN_OR_RETURN(
+      const auto door,
+      SessionDoor::Open(listeners.sessions.fd(), std::move(listeners.stored), limits.sessions,
+                        {.begun = [&](Uid uid) { sessions.Begin(uid); },
+                         .ended =
+                             [&](Uid uid) {
+                               if (sessions.End(uid) != 0) return;
+                               (void)endings.Submit(
+                                   uid, [&vault, uid] { vault.LockAfterLastSession(uid); });
+                             }}));
+  ASSIGN_OR_RETURN(const auto watcher, MountWatcher::Start({.mounts_changed =
+                                                                [&] {
+                                                                  vault.AddKeysToNewVolumes();
+                                                                  WipeFreeStack();
+                                                                },
+                                                            .tick =
+                                                                [&] {
+                                                                  vault.FinishBusyLocks();
+                                                                  vault.LockIdle();
+                                                                }}));
   sd_notify(0, "READY=1");
   Log(LogLevel::kInfo, absl::StrCat("ready on ", options.socket_path));
   const absl::Status result = acceptor->Run(stop.get());

@@ -24,6 +24,10 @@ ParsedOptions ParseOptions(int argc, char** argv) {
                  "The ext4crypt-keyring program (default: beside this one)");
   app.add_flag("--allow-unauthenticated", options.allow_unauthenticated,
                "Also give keys to plain ext4 volumes, whose contents nothing authenticates");
+  app.add_option(
+         "--idle-lock-minutes", options.idle_lock_minutes,
+         "Lock a key that no session and no open file has used for so long (default: never)")
+      ->check(CLI::Range(1U, 10080U));
   app.add_option("--argon2-memory-mib", options.cost.memory_mib,
                  "Memory of one passphrase derivation, for new protectors")
       ->check(CLI::Range(kArgon2MinMemoryMib, kArgon2MaxMemoryMib))

@@ -15,6 +15,7 @@ struct Options {
   std::string state_dir;
   std::string keyring_helper;  // empty: found beside the program
   bool allow_unauthenticated = false;
+  uint32_t idle_lock_minutes = 0;
   PassphraseCost cost;
   unsigned derivations = 2;
   ConnectionLimits connections;

@@ -51,10 +51,14 @@ CommandResult Status(const GlobalOptions& globals, const StatusOptions& options)
     result.text += KeyText(key);
     keys.Append(KeyJson(key));
   }
+  if (response.sessions() > 0) {
+    absl::StrAppend(&result.text, "Sessions: ", response.sessions(), "\n");
+  }
   if (!response.enrolled()) result.text = "Not enrolled. Create a key with: ext4crypt enrol\n";
   result.json.SetInt("uid", response.user());
   result.json.SetBool("enrolled", response.enrolled());
   result.json.SetBool("allow_unauthenticated", response.allow_unauthenticated());
+  result.json.SetInt("sessions", response.sessions());
   result.json.Set("keys", std::move(keys));
   return result;
 }

@@ -6,15 +6,12 @@
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/create_channel_posix.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
 
 #include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <utility>
 
+#include "client/rpc/local_socket.h"
 #include "common/error.h"
 #include "common/status_macros.h"
 #include "common/unique_fd.h"
@@ -49,36 +46,6 @@ absl::Status FromGrpc(const grpc::Status& status) {
     default:
       return Error(ErrorReason::kInternal, status.error_message());
   }
-}
-
-// For a connected stream socket this is who called listen().
-absl::Status CheckListenerIsRoot(int fd, const std::string& path) {
-  struct ucred peer = {};
-  socklen_t size = sizeof(peer);
-  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
-    return ErrnoError(ErrorReason::kServiceUntrusted, errno, "SO_PEERCRED", path);
-  }
-  if (peer.uid != 0) return Error(ErrorReason::kServiceUntrusted, "the listener is not root", path);
-  return absl::OkStatus();
-}
-
-absl::StatusOr<UniqueFd> ConnectSocket(const std::string& path) {
-  struct sockaddr_un address = {};
-  address.sun_family = AF_UNIX;
-  if (path.empty() || path.size() >= sizeof(address.sun_path)) {
-    return ErrnoError(ErrorReason::kServiceUnreachable, ENAMETOOLONG, "socket path", path);
-  }
-  std::memcpy(address.sun_path, path.data(), path.size());
-  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  // A service that hangs accepts nothing, and connect() would wait for it without end.
-  const struct timeval patience = {.tv_sec = 10, .tv_usec = 0};
-  if (!fd.valid() ||
-      ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) != 0 ||
-      ::connect(fd.get(), reinterpret_cast<struct sockaddr*>(&address), sizeof(address)) != 0) {
-    return ErrnoError(ErrorReason::kServiceUnreachable, errno, "connect", path);
-  }
-  RETURN_IF_ERROR(CheckListenerIsRoot(fd.get(), path));
-  return fd;
 }
 
 // gRPC's own messages are about its internals; ours say what the user can do.
@@ -140,12 +107,12 @@ KeydClient& KeydClient::operator=(KeydClient&&) noexcept = default;
 KeydClient::~KeydClient() = default;
 
 absl::Status KeydClient::Probe(const std::string& socket_path) {
-  return ConnectSocket(socket_path).status();
+  return ConnectTrusted(socket_path).status();
 }
 
 absl::StatusOr<KeydClient> KeydClient::Connect(const std::string& socket_path) {
   SilenceGrpc();
-  ASSIGN_OR_RETURN(UniqueFd fd, ConnectSocket(socket_path));
+  ASSIGN_OR_RETURN(UniqueFd fd, ConnectTrusted(socket_path));
   const int flags = ::fcntl(fd.get(), F_GETFL);
   if (flags < 0 || ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) != 0) {
     return ErrnoError(ErrorReason::kInternal, errno, "O_NONBLOCK");
@@ -169,9 +136,11 @@ absl::StatusOr<keyd::v1::EnrolResponse> KeydClient::Enrol(const SecretBuffer& pa
   return response;
 }
 
-absl::StatusOr<keyd::v1::UnlockResponse> KeydClient::Unlock(const TypedCredential& credential) {
+absl::StatusOr<keyd::v1::UnlockResponse> KeydClient::Unlock(const TypedCredential& credential,
+                                                            bool for_session) {
   keyd::v1::UnlockRequest request;
   keyd::v1::UnlockResponse response;
+  request.set_for_session(for_session);
   const CredentialInRequest filled(request.mutable_credential(), credential);
   RETURN_IF_ERROR(connection_->Call(&Stub::Unlock, request, response));
   return response;

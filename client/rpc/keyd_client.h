@@ -25,9 +25,8 @@ struct TypedCredential {
 // own buffers cannot be reached.
 class KeydClient {
  public:
-  // kServiceUnreachable; kServiceUntrusted when who listens there is not root: the kernel's word
-  // about the peer, asked before anything is sent. A user could otherwise listen on a path of his
-  // own and collect passphrases.
+  // kServiceUnreachable; kServiceUntrusted when who listens there is neither root nor the
+  // service's own user (client/rpc/local_socket.h).
   [[nodiscard]] static absl::StatusOr<KeydClient> Connect(const std::string& socket_path);
   // Whether Connect() would work now, for verbs that ask for a passphrase first: nobody likes to
   // think of one for nothing. Not connected while asking, since the service drops silent peers.
@@ -37,7 +36,9 @@ class KeydClient {
   ~KeydClient();
 
   [[nodiscard]] absl::StatusOr<keyd::v1::EnrolResponse> Enrol(const SecretBuffer& passphrase);
-  [[nodiscard]] absl::StatusOr<keyd::v1::UnlockResponse> Unlock(const TypedCredential& credential);
+  // `for_session`: only while the user has a session open; kChangedMeanwhile otherwise.
+  [[nodiscard]] absl::StatusOr<keyd::v1::UnlockResponse> Unlock(const TypedCredential& credential,
+                                                                bool for_session = false);
   // `user`: root only, for whom to act.
   [[nodiscard]] absl::StatusOr<keyd::v1::LockResponse> Lock(std::optional<uid_t> user);
   [[nodiscard]] absl::StatusOr<keyd::v1::GetStatusResponse> GetStatus(std::optional<uid_t> user);

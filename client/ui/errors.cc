@@ -70,7 +70,7 @@ Words WordsFor(ErrorReason reason) {
           3, "the key service does not answer",
           "Start it (systemctl start ext4crypt-keyd.socket), or name its socket with --socket."};
     case ErrorReason::kServiceUntrusted:
-      return {3, "the program behind the socket does not run as root, so nothing was sent to it",
+      return {3, "the program behind the socket is not the key service's, so nothing was sent to it",
               "Find out who made that socket; name the right one with --socket."};
     case ErrorReason::kNotEnrolled:
       return {4, "there is no key yet", "Create one with: ext4crypt enrol"};

@@ -27,6 +27,24 @@ bool HasState(const std::vector<VolumeReport>& reports, KeyState state) {
                      [state](const VolumeReport& report) { return report.state == state; });
 }
 
+// Nobody has asked for this lock, so nobody is told by a response.
+void LogLockByItself(Uid uid, absl::string_view why, const absl::StatusOr<LockReport>& report) {
+  if (!report.ok()) {
+    if (ReasonOf(report.status()) == ErrorReason::kNotEnrolled) return;
+    Log(LogLevel::kError,
+        absl::StrCat("uid ", uid, ": ", why, ", but locking failed: ", report.status().message()));
+    return;
+  }
+  Log(LogLevel::kInfo,
+      absl::StrCat(
+          "uid ", uid, ": ", why,
+          report->state == KeyState::kBusy ? "; busy until open files are closed" : "; locked"));
+  for (const BusyProcess& process : report->busy) {
+    Log(LogLevel::kInfo, absl::StrCat("uid ", uid, ": files held open by ", process.command,
+                                      " (pid ", process.pid, ")"));
+  }
+}
+
 }  // namespace
 
 std::shared_ptr<const Vault::HeldKey> Vault::Held(Uid uid) {
@@ -42,7 +60,8 @@ std::vector<Uid> Vault::HeldUids() {
   return uids;
 }
 
-absl::StatusOr<UnlockReport> Vault::Unlock(Uid uid, const Credential& credential) {
+absl::StatusOr<UnlockReport> Vault::Unlock(Uid uid, const Credential& credential,
+                                           UnlockFor purpose) {
   ASSIGN_OR_RETURN(const KeyRecord record, store_.FindKey(uid, kDefaultKeyName));
   // Half a second of derivation: outside the mutex, so that status and lock do not wait for it.
   ASSIGN_OR_RETURN(OpenedKey opened, opener_.Open(record, credential));
@@ -51,9 +70,16 @@ absl::StatusOr<UnlockReport> Vault::Unlock(Uid uid, const Credential& credential
 
   const std::lock_guard user_lock(UserMutex(uid));
   ASSIGN_OR_RETURN(const std::vector<Volume> volumes, volumes_.ListVolumes());
+  // Asked here, where no lock of this user's can run: a session that ends later finds the key.
+  const bool in_session = sessions_.Of(uid) != 0;
+  if (purpose == UnlockFor::kSession && !in_session) {
+    return Error(ErrorReason::kChangedMeanwhile, "the session ended before its key was unlocked");
+  }
   {
     const std::lock_guard lock(mutex_);
+    if (!in_session && !held_.contains(uid)) outside_sessions_.insert(uid);
     held_[uid] = held;
+    used_[uid] = {.seen_ms = clock_.MonotonicMs(), .looked_ms = clock_.MonotonicMs()};
     busy_.erase(uid);
   }
   UnlockReport report{.identifier = record.identifier};
@@ -84,11 +110,17 @@ std::vector<VolumeReport> Vault::AddToVolumes(Uid uid, const HeldKey& held,
 }
 
 absl::StatusOr<LockReport> Vault::Lock(Uid uid) {
-  ASSIGN_OR_RETURN(const KeyRecord record, store_.FindKey(uid, kDefaultKeyName));
   const std::lock_guard user_lock(UserMutex(uid));
+  return LockNow(uid);
+}
+
+absl::StatusOr<LockReport> Vault::LockNow(Uid uid) {
+  ASSIGN_OR_RETURN(const KeyRecord record, store_.FindKey(uid, kDefaultKeyName));
   {
     const std::lock_guard lock(mutex_);
     held_.erase(uid);
+    used_.erase(uid);
+    outside_sessions_.erase(uid);
   }
   // Before the volumes: nothing new may be created with the key while it is being taken away.
   const absl::Status keyring = keyring_.RemoveDefaultKey(uid);
@@ -104,6 +136,48 @@ absl::StatusOr<LockReport> Vault::Lock(Uid uid) {
   }
   RETURN_IF_ERROR(keyring);
   return report;
+}
+
+void Vault::LockAfterLastSession(Uid uid) {
+  const std::lock_guard user_lock(UserMutex(uid));
+  if (sessions_.Of(uid) != 0) return;  // a new one has begun meanwhile
+  {
+    const std::lock_guard lock(mutex_);
+    if (outside_sessions_.contains(uid)) return;
+  }
+  LogLockByItself(uid, "the last session ended", LockNow(uid));
+}
+
+bool Vault::IsIdleSampleDue(Uid uid, int64_t now) {
+  const bool in_session = sessions_.Of(uid) != 0;
+  const std::lock_guard lock(mutex_);
+  const auto it = used_.find(uid);
+  if (it == used_.end()) return false;
+  if (in_session) it->second.seen_ms = now;
+  if (in_session || now - it->second.looked_ms < kIdleSampleMs) return false;
+  it->second.looked_ms = now;
+  return true;
+}
+
+void Vault::LockIdle() {
+  if (options_.idle_lock_ms == 0) return;
+  const int64_t now = clock_.MonotonicMs();
+  for (const Uid uid : HeldUids()) {
+    if (!IsIdleSampleDue(uid, now)) continue;
+    const std::lock_guard user_lock(UserMutex(uid));
+    const auto held = Held(uid);
+    const auto volumes = volumes_.ListVolumes();
+    if (held == nullptr || !volumes.ok()) continue;
+    const bool in_use =
+        sessions_.Of(uid) != 0 || !scanner_.FindBusy(*volumes, held->identifier).empty();
+    {
+      const std::lock_guard lock(mutex_);
+      Use& use = used_[uid];
+      if (in_use) use.seen_ms = now;
+      if (now - use.seen_ms < options_.idle_lock_ms) continue;
+    }
+    LogLockByItself(uid, "idle", LockNow(uid));
+  }
 }
 
 absl::StatusOr<LockReport> Vault::RemoveFromVolumes(Uid uid, const KeyIdentifier& identifier) {

@@ -3,9 +3,12 @@
 //
 // @u follows the real uid, and a thread whose real uid is the user's can be signalled by the user.
 // So this is a process of its own that holds nothing but the one key, and dies after one request.
-// Its effective uid stays root: the key in the keyring is then owned by root, and the user finds
-// it but can neither read, change nor revoke it, nor does it count against the user's quota.
+// Its fsuid is root's: the key in the keyring is then owned by root, and the user finds it but can
+// neither read, change nor revoke it, nor does it count against a quota: the user's is the user's,
+// and the service's own user would be at its end after 200 users.
 #include <keyutils.h>
+#include <linux/capability.h>
+#include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -60,6 +63,15 @@ int Install(const KeyringRequest& request) {
   return 0;
 }
 
+// Root as the owner of files and keys, without any capability.
+int BecomeRootForKeysOnly() {
+  setfsuid(0);
+  if (setfsuid(static_cast<uid_t>(-1)) != 0) return EPERM;  // which only tells what it is now
+  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  struct __user_cap_data_struct none[2] = {};
+  return syscall(SYS_capset, &header, none) == 0 ? 0 : errno;
+}
+
 int Run() {
   const struct rlimit none = {0, 0};
   setrlimit(RLIMIT_CORE, &none);
@@ -68,6 +80,7 @@ int Run() {
   if (!ReadRequest(request)) return EPROTO;
   // The raw call: glibc's wrapper is about all threads, and there is one.
   if (syscall(SYS_setresuid, request.uid, -1, -1) != 0) return errno;
+  if (const int err = BecomeRootForKeysOnly(); err != 0) return err;
   int result = EPROTO;
   if (request.verb == KeyringVerb::kInstall) result = Install(request);
   if (request.verb == KeyringVerb::kRemove) result = Remove();

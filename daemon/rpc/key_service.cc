@@ -89,7 +89,10 @@ class KeyServiceForUser final : public keyd::v1::KeyService::CallbackService {
                              keyd::v1::UnlockResponse* response) override {
     return Dispatch(parts_.derivations, "Unlock", context, *request, [=, this](Uid uid) {
       ASSIGN_OR_RETURN(const Credential credential, TakeCredential(request->credential()));
-      ASSIGN_OR_RETURN(const UnlockReport report, parts_.vault.Unlock(uid, credential));
+      ASSIGN_OR_RETURN(
+          const UnlockReport report,
+          parts_.vault.Unlock(uid, credential,
+                              request->for_session() ? UnlockFor::kSession : UnlockFor::kUser));
       ToProto(report, *response);
       return absl::OkStatus();
     });
@@ -111,6 +114,7 @@ class KeyServiceForUser final : public keyd::v1::KeyService::CallbackService {
       ASSIGN_OR_RETURN(const std::vector<KeyReport> reports, parts_.vault.GetStatus(uid));
       response->set_user(uid);
       response->set_enrolled(!reports.empty());
+      response->set_sessions(static_cast<uint32_t>(parts_.vault.SessionsOf(uid)));
       response->set_allow_unauthenticated(parts_.vault.options().allow_unauthenticated);
       for (const KeyReport& report : reports) ToProto(report, *response->add_keys());
       return absl::OkStatus();

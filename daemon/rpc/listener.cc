@@ -8,11 +8,17 @@
 #include <systemd/sd-daemon.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
-#include <optional>
 #include <utility>
 
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "common/error.h"
+#include "common/log.h"
+#include "common/session_protocol.h"
 #include "common/status_macros.h"
 
 namespace ext4crypt {
@@ -22,18 +28,46 @@ absl::Status SocketError(int err, absl::string_view what, const std::string& pat
   return ErrnoError(ErrorReason::kInternal, err, what, path);
 }
 
-absl::StatusOr<std::optional<UniqueFd>> FromSystemd() {
-  const int count = sd_listen_fds(/*unset_environment=*/1);
-  if (count == 0) return std::nullopt;
-  if (count != 1 || sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_STREAM, 1, nullptr, 0) <= 0) {
-    return Error(ErrorReason::kInternal, "systemd did not pass exactly one listening Unix socket");
-  }
-  UniqueFd fd(SD_LISTEN_FDS_START);
-  const int flags = ::fcntl(fd.get(), F_GETFL);
-  if (flags < 0 || ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) != 0) {
+absl::Status MakeNonBlocking(int fd) {
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) {
     return SocketError(errno, "cannot make the socket non-blocking", "");
   }
-  return fd;
+  return absl::OkStatus();
+}
+
+absl::Status TakeOne(UniqueFd fd, absl::string_view name, Listeners& listeners) {
+  const bool is_session = name == "session";
+  if (absl::string_view uid = name; absl::ConsumePrefix(&uid, "session-")) {
+    StoredSession session{.fd = std::move(fd)};
+    if (!absl::SimpleAtoi(uid, &session.uid)) {
+      return Error(ErrorReason::kInternal, "systemd passed a session of nobody", name);
+    }
+    RETURN_IF_ERROR(MakeNonBlocking(session.fd.get()));
+    listeners.stored.push_back(std::move(session));
+    return absl::OkStatus();
+  }
+  Listener& place = is_session ? listeners.sessions : listeners.service;
+  if (place.fd() >= 0) {
+    return Error(ErrorReason::kInternal, "systemd passed a socket too many", name);
+  }
+  ASSIGN_OR_RETURN(place, Listener::Adopt(std::move(fd)));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Listeners> FromSystemd() {
+  Listeners listeners;
+  char** names = nullptr;
+  const int count = sd_listen_fds_with_names(/*unset_environment=*/1, &names);
+  absl::Status status;
+  for (int i = 0; i < count; ++i) {
+    UniqueFd fd(SD_LISTEN_FDS_START + i);
+    if (status.ok()) status = TakeOne(std::move(fd), names[i], listeners);
+    std::free(names[i]);
+  }
+  std::free(names);
+  RETURN_IF_ERROR(status);
+  return listeners;
 }
 
 // Whether somebody answers at `address`.
@@ -61,10 +95,30 @@ absl::Status MakeParent(const std::string& path) {
 
 }  // namespace
 
-absl::StatusOr<Listener> Listener::Open(const std::string& path) {
-  ASSIGN_OR_RETURN(std::optional<UniqueFd> inherited, FromSystemd());
-  if (inherited.has_value()) return Listener(*std::move(inherited), "");
+absl::StatusOr<Listener> Listener::Adopt(UniqueFd fd) {
+  if (sd_is_socket_unix(fd.get(), SOCK_STREAM, 1, nullptr, 0) <= 0) {
+    return Error(ErrorReason::kInternal, "systemd passed something else than a listening socket");
+  }
+  RETURN_IF_ERROR(MakeNonBlocking(fd.get()));
+  return Listener(std::move(fd), "");
+}
 
+absl::StatusOr<Listeners> Listeners::Open(const std::string& path) {
+  ASSIGN_OR_RETURN(Listeners listeners, FromSystemd());
+  if (listeners.service.fd() >= 0) {
+    if (listeners.sessions.fd() < 0) {
+      Log(LogLevel::kNotice, "no session socket was passed: logins are not counted");
+    }
+    return listeners;
+  }
+  ASSIGN_OR_RETURN(listeners.service, Listener::Open(path, 0666));
+  const std::string parent = path.substr(0, path.rfind('/') + 1);
+  ASSIGN_OR_RETURN(listeners.sessions,
+                   Listener::Open(absl::StrCat(parent, E4C_SESSION_SOCKET_NAME), 0600));
+  return listeners;
+}
+
+absl::StatusOr<Listener> Listener::Open(const std::string& path, mode_t mode) {
   struct sockaddr_un address = {};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof(address.sun_path)) {
@@ -83,7 +137,7 @@ absl::StatusOr<Listener> Listener::Open(const std::string& path) {
     if (::unlink(path.c_str()) != 0) return SocketError(errno, "cannot remove the socket", path);
   }
   if (::bind(fd.get(), reinterpret_cast<struct sockaddr*>(&address), sizeof(address)) != 0 ||
-      ::chmod(path.c_str(), 0666) != 0 || ::listen(fd.get(), 128) != 0) {
+      ::chmod(path.c_str(), mode) != 0 || ::listen(fd.get(), 128) != 0) {
     return SocketError(errno, "cannot listen", path);
   }
   return Listener(std::move(fd), path);

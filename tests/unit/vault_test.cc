@@ -49,11 +49,12 @@ class VaultTest : public testing::Test {
   FakeVolumeKeys volumes_;
   FakeUserKeyring keyring_;
   FakeBusyScanner scanner_;
-  Vault vault_{store_, opener_, volumes_, keyring_, scanner_, clock_, {}};
+  Sessions sessions_;
+  Vault vault_{store_, opener_, volumes_, keyring_, scanner_, sessions_, clock_, {}};
   // A second service on the same store and kernel: what a restart leaves.
-  Vault restarted_{store_, opener_, volumes_, keyring_, scanner_, clock_, {}};
+  Vault restarted_{store_, opener_, volumes_, keyring_, scanner_, sessions_, clock_, {}};
   Vault permissive_{
-      store_, opener_, volumes_, keyring_, scanner_, clock_, {.allow_unauthenticated = true}};
+      store_, opener_, volumes_, keyring_, scanner_, sessions_, clock_, {.allow_unauthenticated = true}};
   KeyIdentifier identifier_{};
 };
 
