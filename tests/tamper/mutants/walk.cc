@@ -67,9 +67,10 @@ class Walker {
     std::unique_ptr<DIR, int (*)(DIR*)> stream(::opendir(dir.c_str()), ::closedir);
     if (!stream) return;
     std::vector<std::string> below;
-    while (const dirent* entry = ::readdir(stream.get())) {
+    // A changed index can lead from a block of names back to one before it: ext4 then lists the directory without end.
+    while (const dirent* entry = names_.size() > kMaxNames || Late() ? nullptr : ::readdir(stream.get())) {
       const std::string name = entry->d_name;
-      if (name == "." || name == ".." || names_.size() > kMaxNames) continue;
+      if (name == "." || name == "..") continue;
       const std::string path = dir + "/" + name;
       ++counts_.names;
       struct stat st;
