@@ -19,6 +19,7 @@
 #include "daemon/core/clock.h"
 #include "daemon/core/enrolment.h"
 #include "daemon/core/key_opener.h"
+#include "daemon/core/named_keys.h"
 #include "daemon/core/sessions.h"
 #include "daemon/core/vault.h"
 #include "daemon/kernelio/fscrypt_volume_keys.h"
@@ -28,6 +29,7 @@
 #include "daemon/options.h"
 #include "daemon/protectors/hkdf_protector.h"
 #include "daemon/protectors/passphrase_protector.h"
+#include "daemon/protectors/share_protector.h"
 #include "daemon/rpc/acceptor.h"
 #include "daemon/rpc/listener.h"
 #include "daemon/rpc/session_door.h"
@@ -56,9 +58,11 @@ absl::StatusOr<UniqueFd> CatchStopSignals() {
 ProtectorKinds MakeProtectorKinds(const PassphraseCost& cost) {
   ProtectorKinds kinds;
   kinds[ProtectorKind::kPassphrase] = std::make_unique<PassphraseProtector>(cost);
-  for (const ProtectorKind kind : {ProtectorKind::kRecovery, ProtectorKind::kKeyFile}) {
+  for (const ProtectorKind kind :
+       {ProtectorKind::kRecovery, ProtectorKind::kKeyFile, ProtectorKind::kDefaultKey}) {
     kinds[kind] = std::make_unique<HkdfProtector>(kind);
   }
+  kinds[ProtectorKind::kShare] = std::make_unique<ShareProtector>();
   return kinds;
 }
 
@@ -99,6 +103,7 @@ absl::Status Serve(const Options& options) {
   Vault vault(*store, opener, volumes, keyring, scanner, sessions, clock,
               VaultOptions{.allow_unauthenticated = options.allow_unauthenticated,
                            .idle_lock_ms = int64_t{options.idle_lock_minutes} * 60'000});
+  NamedKeys named_keys(*store, *store, kinds, vault, clock);
 
   const FittedLimits limits = FitLimits(options.connections);
   ASSIGN_OR_RETURN(Listeners listeners, Listeners::Open(options.socket_path));
@@ -106,13 +111,14 @@ absl::Status Serve(const Options& options) {
   WorkerPool quick({.threads = 8});
   // Locks at the end of sessions. Two of a user are enough: the second sees what the first missed.
   WorkerPool endings({.threads = 2, .queued = 65536, .per_user = 2});
-  ASSIGN_OR_RETURN(
-      const auto acceptor,
-      Acceptor::Create(
-          listeners.service.fd(),
-          ServiceParts{
-              .vault = vault, .enrolment = enrolment, .derivations = derivations, .quick = quick},
-          AcceptorOptions{.connections = limits.connections}));
+  ASSIGN_OR_RETURN(const auto acceptor,
+                   Acceptor::Create(listeners.service.fd(),
+                                    ServiceParts{.vault = vault,
+                                                 .enrolment = enrolment,
+                                                 .named_keys = named_keys,
+                                                 .derivations = derivations,
+                                                 .quick = quick},
+                                    AcceptorOptions{.connections = limits.connections}));
   ASSIGN_OR_RETURN(
       const auto door,
       SessionDoor::Open(listeners.sessions.fd(), std::move(listeners.stored), limits.sessions,
@@ -120,18 +126,26 @@ absl::Status Serve(const Options& options) {
                          .ended =
                              [&](Uid uid) {
                                if (sessions.End(uid) != 0) return;
-                               (void)endings.Submit(
-                                   uid, [&vault, uid] { vault.LockAfterLastSession(uid); });
+                               (void)endings.Submit(uid, [&vault, &named_keys, uid] {
+                                 if (!vault.LockAfterLastSession(uid)) return;
+                                 // By name and not only those we hold: a restart forgets.
+                                 const auto others = named_keys.LockAll(uid);
+                                 if (others.ok()) return;
+                                 Log(LogLevel::kError, absl::StrCat("uid ", uid, ": named keys: ",
+                                                                    others.status().message()));
+                               });
                              }}));
   ASSIGN_OR_RETURN(const auto watcher, MountWatcher::Start({.mounts_changed =
                                                                 [&] {
                                                                   vault.AddKeysToNewVolumes();
+                                                                  named_keys.AddKeysToNewVolumes();
                                                                   WipeFreeStack();
                                                                 },
                                                             .tick =
                                                                 [&] {
                                                                   vault.FinishBusyLocks();
                                                                   vault.LockIdle();
+                                                                  named_keys.Tick();
                                                                 }}));
   sd_notify(0, "READY=1");
   Log(LogLevel::kInfo, absl::StrCat("ready on ", options.socket_path));

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/commands/command.h"
+#include "client/commands/key_name.h"
 #include "client/commands/render.h"
 #include "client/rpc/keyd_client.h"
 #include "common/error.h"
@@ -19,18 +20,19 @@ namespace {
 
 struct LockOptions {
   std::string user;
+  std::string key;
   unsigned wait_s = 0;
 };
 
 // Locks, and while files are busy, locks again until they are closed or the time is up.
 absl::StatusOr<keyd::v1::LockResponse> LockAndWait(KeydClient& client, std::optional<unsigned> user,
-                                                   unsigned wait_s) {
+                                                   const std::string& key, unsigned wait_s) {
   using Clock = std::chrono::steady_clock;
   const auto give_up = Clock::now() + std::chrono::seconds(wait_s);
   // Each attempt makes the kernel write the volume back: seldom, then more seldom.
   auto pause = std::chrono::milliseconds(250);
   for (;;) {
-    auto response = client.Lock(user);
+    auto response = client.Lock(user, key);
     const auto now = Clock::now();
     if (!response.ok() || response->state() != keyd::v1::BUSY || now >= give_up) return response;
     std::this_thread::sleep_for(std::min<Clock::duration>(pause, give_up - now));
@@ -64,8 +66,10 @@ std::string BusyText(const keyd::v1::LockResponse& response) {
 
 CommandResult Lock(const GlobalOptions& globals, const LockOptions& options) {
   ASSIGN_OR_FAIL(const std::optional<unsigned> user, ResolveUser(options.user));
+  ASSIGN_OR_FAIL(const std::string key, ToServiceName(options.key));
   ASSIGN_OR_FAIL(KeydClient client, KeydClient::Connect(globals.socket));
-  ASSIGN_OR_FAIL(const keyd::v1::LockResponse response, LockAndWait(client, user, options.wait_s));
+  ASSIGN_OR_FAIL(const keyd::v1::LockResponse response,
+                 LockAndWait(client, user, key, options.wait_s));
   CommandResult result;
   const bool busy = response.state() == keyd::v1::BUSY;
   result.text = absl::StrCat(response.state() == keyd::v1::LOCKED ? "Locked.\n"
@@ -85,9 +89,11 @@ CommandResult Lock(const GlobalOptions& globals, const LockOptions& options) {
 }  // namespace
 
 void AddLock(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected) {
-  CLI::App* verb = app.add_subcommand("lock", "Lock your key; says which programs hold files open");
+  CLI::App* verb =
+      app.add_subcommand("lock", "Lock your keys; says which programs hold files open");
   const auto options = std::make_shared<LockOptions>();
   AddUser(*verb, options->user);
+  AddKeyOption(*verb, options->key, "Only this one (the default key takes the others with it)");
   verb->add_option("--wait", options->wait_s, "Wait so long for files to be closed")
       ->type_name("SECONDS")
       ->check(CLI::Range(0U, 86400U));

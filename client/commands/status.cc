@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/commands/command.h"
+#include "client/commands/key_name.h"
 #include "client/commands/render.h"
 #include "client/rpc/keyd_client.h"
 #include "common/status_macros.h"
@@ -21,9 +22,9 @@ std::string KeyText(const keyd::v1::KeyStatus& key) {
   const std::string protectors = absl::StrJoin(
       key.protectors(), ", ",
       [](std::string* out, const keyd::v1::ProtectorInfo& protector) { *out += protector.kind(); });
-  std::string text = absl::StrCat("Key ", key.name(), " ", IdentifierHex(key.identifier()), ": ",
-                                  StateWord(key.state()), "\n  protectors: ", protectors, "\n",
-                                  VolumesText(key.volumes()));
+  std::string text = absl::StrCat("Key ", FromServiceName(key.name()), " ",
+                                  IdentifierHex(key.identifier()), ": ", StateWord(key.state()),
+                                  "\n  protectors: ", protectors, "\n", VolumesText(key.volumes()));
   if (key.state() == keyd::v1::UNLOCKED && !key.held_by_service()) {
     text += "  The key service was restarted: unlock again before mounting further volumes.\n";
   }
@@ -32,7 +33,7 @@ std::string KeyText(const keyd::v1::KeyStatus& key) {
 
 Json KeyJson(const keyd::v1::KeyStatus& key) {
   Json json = Json::Object();
-  json.Set("name", key.name());
+  json.Set("name", FromServiceName(key.name()));
   json.Set("identifier", IdentifierHex(key.identifier()));
   json.Set("state", StateWord(key.state()));
   json.SetBool("held_by_service", key.held_by_service());

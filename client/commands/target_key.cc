@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 
+#include "client/commands/key_name.h"
 #include "client/rpc/keyd_client.h"
 #include "common/error.h"
 #include "common/paths.h"
@@ -17,6 +18,7 @@ namespace ext4crypt {
 void AddTargetKeyOptions(CLI::App& verb, TargetKey& options) {
   verb.add_flag("--allow-unauthenticated", options.allow_unauthenticated,
                 "Also on plain ext4, where changes on the disk go unnoticed");
+  AddKeyOption(verb, options.key, "With this one of your keys (ext4crypt key list)");
 }
 
 absl::Status CheckTarget(const PolicyDir& dir, const TargetKey& options) {
@@ -38,7 +40,15 @@ absl::StatusOr<std::string> UnlockedKey(const GlobalOptions& globals, const Poli
   ASSIGN_OR_RETURN(KeydClient client, KeydClient::Connect(globals.socket));
   ASSIGN_OR_RETURN(const keyd::v1::GetStatusResponse status, client.GetStatus(user));
   if (status.keys().empty()) return Error(ErrorReason::kNotEnrolled, "no key");
-  const keyd::v1::KeyStatus& key = status.keys(0);
+  ASSIGN_OR_RETURN(const std::string name, ToServiceName(options.key));
+  const auto found =
+      std::find_if(status.keys().begin(), status.keys().end(), [&](const keyd::v1::KeyStatus& key) {
+        return key.name() == (name.empty() ? "default" : name);
+      });
+  if (found == status.keys().end()) {
+    return Error(ErrorReason::kNoSuchKey, "no such key", options.key);
+  }
+  const keyd::v1::KeyStatus& key = *found;
   if (key.state() != keyd::v1::UNLOCKED) {
     return Error(ErrorReason::kVaultLocked, "the key is locked", options.dir);
   }

@@ -14,6 +14,7 @@ namespace ext4crypt {
 struct TargetKey {
   std::string dir;
   std::string user;  // root only: whose key
+  std::string key;   // its name; empty: the default one
   bool allow_unauthenticated = false;
 };
 

@@ -146,8 +146,18 @@ absl::StatusOr<keyd::v1::UnlockResponse> KeydClient::Unlock(const TypedCredentia
   return response;
 }
 
-absl::StatusOr<keyd::v1::LockResponse> KeydClient::Lock(std::optional<uid_t> user) {
+absl::StatusOr<keyd::v1::UnlockResponse> KeydClient::UnlockNamed(const std::string& key) {
+  keyd::v1::UnlockRequest request;
+  keyd::v1::UnlockResponse response;
+  request.set_key(key);
+  RETURN_IF_ERROR(connection_->Call(&Stub::Unlock, request, response));
+  return response;
+}
+
+absl::StatusOr<keyd::v1::LockResponse> KeydClient::Lock(std::optional<uid_t> user,
+                                                        const std::string& key) {
   keyd::v1::LockRequest request;
+  request.set_key(key);
   keyd::v1::LockResponse response;
   if (user.has_value()) request.set_user(*user);
   RETURN_IF_ERROR(connection_->Call(&Stub::Lock, request, response));
@@ -200,6 +210,38 @@ absl::Status KeydClient::RemoveProtector(const TypedCredential& credential, cons
   const CredentialInRequest filled(request.mutable_credential(), credential);
   request.set_protector_id(id);
   return connection_->Call(&Stub::RemoveProtector, request, response);
+}
+
+absl::StatusOr<keyd::v1::CreateKeyResponse> KeydClient::CreateKey(const std::string& name) {
+  keyd::v1::CreateKeyRequest request;
+  keyd::v1::CreateKeyResponse response;
+  request.set_name(name);
+  RETURN_IF_ERROR(connection_->Call(&Stub::CreateKey, request, response));
+  return response;
+}
+
+absl::Status KeydClient::RemoveKey(const std::string& name, bool lose_data) {
+  keyd::v1::RemoveKeyRequest request;
+  keyd::v1::RemoveKeyResponse response;
+  request.set_name(name);
+  request.set_lose_data(lose_data);
+  return connection_->Call(&Stub::RemoveKey, request, response);
+}
+
+absl::Status KeydClient::ShareKey(const std::string& name, uid_t with) {
+  keyd::v1::ShareKeyRequest request;
+  keyd::v1::ShareKeyResponse response;
+  request.set_name(name);
+  request.set_with(with);
+  return connection_->Call(&Stub::ShareKey, request, response);
+}
+
+absl::Status KeydClient::UnshareKey(const std::string& name, uid_t with) {
+  keyd::v1::UnshareKeyRequest request;
+  keyd::v1::UnshareKeyResponse response;
+  request.set_name(name);
+  request.set_with(with);
+  return connection_->Call(&Stub::UnshareKey, request, response);
 }
 
 }  // namespace ext4crypt

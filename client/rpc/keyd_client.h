@@ -40,7 +40,11 @@ class KeydClient {
   [[nodiscard]] absl::StatusOr<keyd::v1::UnlockResponse> Unlock(const TypedCredential& credential,
                                                                 bool for_session = false);
   // `user`: root only, for whom to act.
-  [[nodiscard]] absl::StatusOr<keyd::v1::LockResponse> Lock(std::optional<uid_t> user);
+  // One key beside the default one, which must be unlocked.
+  [[nodiscard]] absl::StatusOr<keyd::v1::UnlockResponse> UnlockNamed(const std::string& key);
+  // An empty `key` is all of them.
+  [[nodiscard]] absl::StatusOr<keyd::v1::LockResponse> Lock(std::optional<uid_t> user,
+                                                            const std::string& key);
   [[nodiscard]] absl::StatusOr<keyd::v1::GetStatusResponse> GetStatus(std::optional<uid_t> user);
   [[nodiscard]] absl::Status ChangePassphrase(const TypedCredential& credential,
                                               const SecretBuffer& new_passphrase);
@@ -51,6 +55,11 @@ class KeydClient {
   // `id` is the protector's 16 bytes.
   [[nodiscard]] absl::Status RemoveProtector(const TypedCredential& credential,
                                              const std::string& id);
+  // Keys beside the default one. Of the four, only the answer to the first says anything.
+  [[nodiscard]] absl::StatusOr<keyd::v1::CreateKeyResponse> CreateKey(const std::string& name);
+  [[nodiscard]] absl::Status RemoveKey(const std::string& name, bool lose_data);
+  [[nodiscard]] absl::Status ShareKey(const std::string& name, uid_t with);
+  [[nodiscard]] absl::Status UnshareKey(const std::string& name, uid_t with);
 
  private:
   struct Connection;

@@ -70,7 +70,8 @@ Words WordsFor(ErrorReason reason) {
           3, "the key service does not answer",
           "Start it (systemctl start ext4crypt-keyd.socket), or name its socket with --socket."};
     case ErrorReason::kServiceUntrusted:
-      return {3, "the program behind the socket is not the key service's, so nothing was sent to it",
+      return {3,
+              "the program behind the socket is not the key service's, so nothing was sent to it",
               "Find out who made that socket; name the right one with --socket."};
     case ErrorReason::kNotEnrolled:
       return {4, "there is no key yet", "Create one with: ext4crypt enrol"};
@@ -145,7 +146,9 @@ Words WordsFor(ErrorReason reason) {
       return {17, "the key service cannot read or write its store; nothing was changed",
               "Ask the administrator whether its disk is full or read-only."};
     case ErrorReason::kNoSuchUser:
-      return {18, "there is no such user", "Check the name or uid."};
+      return {18, "there is no such user, or one who has never unlocked a key",
+              "Check the name or uid; to be given a key, one must have run ext4crypt enrol and "
+              "ext4crypt unlock once."};
     case ErrorReason::kWrongKeyFile:
       return {6, "the key file is not one of this key", "Use another one, or the passphrase."};
     case ErrorReason::kKeyFileUnusable:

@@ -25,6 +25,9 @@ absl::Status WrongCredential(ProtectorKind kind) {
       return Error(ErrorReason::kWrongRecoveryCode, "the recovery code fits no protector");
     case ProtectorKind::kKeyFile:
       return Error(ErrorReason::kWrongKeyFile, "the key file fits no protector");
+    case ProtectorKind::kDefaultKey:
+    case ProtectorKind::kShare:
+      break;  // nobody types these
   }
   return Error(ErrorReason::kInternal, "a credential of no kind");
 }

@@ -18,10 +18,13 @@ inline constexpr size_t kMasterKeySize = 64;  // FSCRYPT_MAX_KEY_SIZE, what AES-
 inline constexpr size_t kKeyFileSize = 64;
 // Of one key; each costs its owner nothing but the service's store some bytes.
 inline constexpr size_t kMaxProtectors = 16;
+// Named keys of one user, and those one user is given by others. The kernel lets a user claim 200.
+inline constexpr size_t kMaxKeys = 64;
 inline constexpr char kDefaultKeyName[] = "default";
 
 // fscrypt's name for a key: 16 bytes derived from it.
 using KeyIdentifier = std::array<uint8_t, 16>;
+using SharingPublicKey = std::array<uint8_t, 32>;
 using ProtectorId = std::array<uint8_t, 16>;
 
 // Stored, and part of what a protector authenticates: never renumber.
@@ -29,6 +32,8 @@ enum class ProtectorKind : uint8_t {
   kPassphrase = 1,
   kRecovery = 2,
   kKeyFile = 3,
+  kDefaultKey = 4,  // a named key, under its owner's default key
+  kShare = 5,       // a named key, sealed to another user
 };
 
 [[nodiscard]] constexpr const char* KindName(ProtectorKind kind) {
@@ -39,6 +44,10 @@ enum class ProtectorKind : uint8_t {
       return "recovery";
     case ProtectorKind::kKeyFile:
       return "key-file";
+    case ProtectorKind::kDefaultKey:
+      return "default-key";
+    case ProtectorKind::kShare:
+      return "share";
   }
   return "unknown";
 }

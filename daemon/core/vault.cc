@@ -138,14 +138,30 @@ absl::StatusOr<LockReport> Vault::LockNow(Uid uid) {
   return report;
 }
 
-void Vault::LockAfterLastSession(Uid uid) {
+bool Vault::LockAfterLastSession(Uid uid) {
   const std::lock_guard user_lock(UserMutex(uid));
-  if (sessions_.Of(uid) != 0) return;  // a new one has begun meanwhile
+  if (sessions_.Of(uid) != 0) return false;  // a new one has begun meanwhile
   {
     const std::lock_guard lock(mutex_);
-    if (outside_sessions_.contains(uid)) return;
+    if (outside_sessions_.contains(uid)) return false;
   }
   LogLockByItself(uid, "the last session ended", LockNow(uid));
+  return true;
+}
+
+bool Vault::IsInUse(Uid uid, const HeldKey& held, const std::vector<Volume>& volumes) {
+  if (sessions_.Of(uid) != 0) return true;
+  // The others are unlocked by the default key and end with it: their use is its use.
+  std::set<KeyIdentifier> keys = {held.identifier};
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto it = given_.find(uid); it != given_.end()) {
+      keys.insert(it->second.begin(), it->second.end());
+    }
+  }
+  return std::any_of(keys.begin(), keys.end(), [&](const KeyIdentifier& identifier) {
+    return !scanner_.FindBusy(volumes, identifier).empty();
+  });
 }
 
 bool Vault::IsIdleSampleDue(Uid uid, int64_t now) {
@@ -168,8 +184,7 @@ void Vault::LockIdle() {
     const auto held = Held(uid);
     const auto volumes = volumes_.ListVolumes();
     if (held == nullptr || !volumes.ok()) continue;
-    const bool in_use =
-        sessions_.Of(uid) != 0 || !scanner_.FindBusy(*volumes, held->identifier).empty();
+    const bool in_use = IsInUse(uid, *held, *volumes);
     {
       const std::lock_guard lock(mutex_);
       Use& use = used_[uid];
@@ -221,6 +236,10 @@ VolumeReport Vault::RemoveFromVolume(Uid uid, const KeyIdentifier& identifier, c
 
 absl::StatusOr<std::vector<KeyReport>> Vault::GetStatus(Uid uid) {
   ASSIGN_OR_RETURN(std::vector<KeyRecord> records, store_.ListKeys(uid));
+  return ReportOn(uid, std::move(records));
+}
+
+absl::StatusOr<std::vector<KeyReport>> Vault::ReportOn(Uid uid, std::vector<KeyRecord> records) {
   ASSIGN_OR_RETURN(const std::vector<Volume> volumes, volumes_.ListVolumes());
   const auto held = Held(uid);
   std::vector<KeyReport> reports;
@@ -274,6 +293,28 @@ void Vault::AddKeysToNewVolumes() {
       }
     }
   }
+}
+
+absl::StatusOr<UnlockReport> Vault::GiveToVolumes(Uid uid, const HeldKey& held) {
+  const std::lock_guard user_lock(UserMutex(uid));
+  ASSIGN_OR_RETURN(const std::vector<Volume> volumes, volumes_.ListVolumes());
+  UnlockReport report{.identifier = held.identifier};
+  report.volumes = AddToVolumes(uid, held, volumes);
+  const std::lock_guard lock(mutex_);
+  given_[uid].insert(held.identifier);
+  return report;
+}
+
+absl::StatusOr<LockReport> Vault::TakeFromVolumes(Uid uid, const KeyIdentifier& identifier) {
+  const std::lock_guard user_lock(UserMutex(uid));
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto it = given_.find(uid); it != given_.end()) {
+      it->second.erase(identifier);
+      if (it->second.empty()) given_.erase(it);
+    }
+  }
+  return RemoveFromVolumes(uid, identifier);
 }
 
 bool Vault::IsStillBusy(Uid uid, const KeyIdentifier& identifier) {

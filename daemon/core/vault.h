@@ -95,13 +95,28 @@ class Vault {
   // May be called again while busy, and after a restart of the service.
   [[nodiscard]] absl::StatusOr<LockReport> Lock(Uid uid);
   // For the end of a session. Does nothing while the user has another one, or when the key was
-  // unlocked outside sessions.
-  void LockAfterLastSession(Uid uid);
+  // unlocked outside sessions. True when it locked: the keys beside the default one are then to go
+  // too.
+  [[nodiscard]] bool LockAfterLastSession(Uid uid);
   // Call it now and then: locks what has been idle for options().idle_lock_ms.
   void LockIdle();
   [[nodiscard]] size_t SessionsOf(Uid uid) const { return sessions_.Of(uid); }
   // Empty when the user is not enrolled.
   [[nodiscard]] absl::StatusOr<std::vector<KeyReport>> GetStatus(Uid uid);
+  // The same of these keys, whoever's they are, with this user's claims.
+  [[nodiscard]] absl::StatusOr<std::vector<KeyReport>> ReportOn(Uid uid,
+                                                                std::vector<KeyRecord> records);
+
+  struct HeldKey {
+    KeyIdentifier identifier;
+    SecretBuffer key;
+  };
+  // The user's default key while it is unlocked; nullptr else, and after a restart of the service.
+  [[nodiscard]] std::shared_ptr<const HeldKey> Held(Uid uid);
+  // For keys beside the default one: the same steps on every volume.
+  [[nodiscard]] absl::StatusOr<UnlockReport> GiveToVolumes(Uid uid, const HeldKey& held);
+  [[nodiscard]] absl::StatusOr<LockReport> TakeFromVolumes(Uid uid,
+                                                           const KeyIdentifier& identifier);
 
   // Gives the keys we hold to volumes that do not have them yet. Called when mounts change.
   void AddKeysToNewVolumes();
@@ -118,11 +133,6 @@ class Vault {
   static constexpr int64_t kIdleSampleMs = 30'000;
 
  private:
-  struct HeldKey {
-    KeyIdentifier identifier;
-    SecretBuffer key;
-  };
-
   struct Use {
     int64_t seen_ms = 0;    // when it was last seen in use
     int64_t looked_ms = 0;  // when it was last looked for
@@ -135,7 +145,6 @@ class Vault {
   };
 
   std::mutex& UserMutex(Uid uid) { return user_mutexes_[uid % user_mutexes_.size()]; }
-  [[nodiscard]] std::shared_ptr<const HeldKey> Held(Uid uid);
   [[nodiscard]] std::vector<Uid> HeldUids();
   [[nodiscard]] bool IsUsable(const Volume& volume) const {
     return volume.authenticated || options_.allow_unauthenticated;
@@ -143,6 +152,7 @@ class Vault {
   // True when `uid`'s key is to be looked at by LockIdle().
   [[nodiscard]] bool IsIdleSampleDue(Uid uid, int64_t now);
   // Those below: with the user's mutex held.
+  [[nodiscard]] bool IsInUse(Uid uid, const HeldKey& held, const std::vector<Volume>& volumes);
   [[nodiscard]] absl::StatusOr<LockReport> LockNow(Uid uid);
   [[nodiscard]] std::vector<VolumeReport> AddToVolumes(Uid uid, const HeldKey& held,
                                                        const std::vector<Volume>& volumes);
@@ -166,6 +176,7 @@ class Vault {
   std::mutex mutex_;
   std::map<Uid, std::shared_ptr<const HeldKey>> held_;  // guarded by mutex_
   std::map<Uid, BusyLock> busy_;                        // guarded by mutex_
+  std::map<Uid, std::set<KeyIdentifier>> given_;        // guarded by mutex_; beside the default key
   std::set<Uid> outside_sessions_;                      // guarded by mutex_
   std::map<Uid, Use> used_;                             // guarded by mutex_; of those held
 };

@@ -18,6 +18,7 @@ constexpr size_t kSaltSize = 16;
 // The terminating zero is part of it.
 constexpr char kRecoveryInfo[] = "ext4crypt recovery";
 constexpr char kKeyFileInfo[] = "ext4crypt key file";
+constexpr char kDefaultKeyInfo[] = "ext4crypt default key";
 
 template <size_t N>
 absl::Span<const uint8_t> Bytes(const char (&text)[N]) {
@@ -28,9 +29,11 @@ absl::Span<const uint8_t> Bytes(const char (&text)[N]) {
 
 SecretBuffer HkdfProtector::WrappingKey(const SecretBuffer& credential,
                                         absl::Span<const uint8_t> salt) const {
-  return HkdfSha512(credential.bytes(), salt,
-                    kind_ == ProtectorKind::kRecovery ? Bytes(kRecoveryInfo) : Bytes(kKeyFileInfo),
-                    kAeadKeySize);
+  const absl::Span<const uint8_t> info = kind_ == ProtectorKind::kRecovery ? Bytes(kRecoveryInfo)
+                                         : kind_ == ProtectorKind::kKeyFile
+                                             ? Bytes(kKeyFileInfo)
+                                             : Bytes(kDefaultKeyInfo);
+  return HkdfSha512(credential.bytes(), salt, info, kAeadKeySize);
 }
 
 absl::StatusOr<ProtectorRecord> HkdfProtector::Wrap(const ProtectorBinding& binding,
@@ -55,6 +58,10 @@ absl::StatusOr<SecretBuffer> HkdfProtector::Unwrap(const ProtectorBinding& bindi
   const auto salt = absl::MakeConstSpan(record.parameters).subspan(1);
   std::optional<SecretBuffer> key = OpenKey(binding, WrappingKey(credential, salt), record);
   if (!key.has_value()) {
+    if (kind_ == ProtectorKind::kDefaultKey) {
+      return Error(ErrorReason::kStoreCorrupt, "the default key does not open it",
+                   ToHex(record.id));
+    }
     return kind_ == ProtectorKind::kRecovery
                ? Error(ErrorReason::kWrongRecoveryCode, "the recovery code does not fit")
                : Error(ErrorReason::kWrongKeyFile, "the key file does not fit");

@@ -11,7 +11,7 @@ namespace ext4crypt {
 // 1, salt 16. The credential is bytes: a recovery code's 20, not its written form; a key file's 64.
 class HkdfProtector final : public Protector {
  public:
-  // `kind` is kRecovery or kKeyFile.
+  // `kind` is kRecovery, kKeyFile or kDefaultKey, whose credential is a key's 64 bytes.
   explicit HkdfProtector(ProtectorKind kind) : kind_(kind) {}
 
   [[nodiscard]] ProtectorKind kind() const override { return kind_; }

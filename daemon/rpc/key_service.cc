@@ -88,12 +88,20 @@ class KeyServiceForUser final : public keyd::v1::KeyService::CallbackService {
   ServerUnaryReactor* Unlock(CallbackServerContext* context, const keyd::v1::UnlockRequest* request,
                              keyd::v1::UnlockResponse* response) override {
     return Dispatch(parts_.derivations, "Unlock", context, *request, [=, this](Uid uid) {
+      if (!request->key().empty() && request->key() != kDefaultKeyName) {
+        ASSIGN_OR_RETURN(const UnlockReport named, parts_.named_keys.Unlock(uid, request->key()));
+        ToProto(named, *response);
+        return absl::OkStatus();
+      }
       ASSIGN_OR_RETURN(const Credential credential, TakeCredential(request->credential()));
       ASSIGN_OR_RETURN(
           const UnlockReport report,
           parts_.vault.Unlock(uid, credential,
                               request->for_session() ? UnlockFor::kSession : UnlockFor::kUser));
       ToProto(report, *response);
+      if (request->key().empty()) {
+        for (const std::string& name : parts_.named_keys.UnlockAll(uid)) response->add_others(name);
+      }
       return absl::OkStatus();
     });
   }
@@ -101,7 +109,15 @@ class KeyServiceForUser final : public keyd::v1::KeyService::CallbackService {
   ServerUnaryReactor* Lock(CallbackServerContext* context, const keyd::v1::LockRequest* request,
                            keyd::v1::LockResponse* response) override {
     return Dispatch(parts_.quick, "Lock", context, *request, [=, this](Uid uid) {
-      ASSIGN_OR_RETURN(const LockReport report, parts_.vault.Lock(uid));
+      if (!request->key().empty() && request->key() != kDefaultKeyName) {
+        ASSIGN_OR_RETURN(const LockReport named, parts_.named_keys.Lock(uid, request->key()));
+        ToProto(named, *response);
+        return absl::OkStatus();
+      }
+      // The others open with the default key and go with it, whichever was named.
+      ASSIGN_OR_RETURN(LockReport report, parts_.vault.Lock(uid));
+      ASSIGN_OR_RETURN(LockReport others, parts_.named_keys.LockAll(uid));
+      MergeReports(std::move(others), report);
       ToProto(report, *response);
       return absl::OkStatus();
     });
@@ -116,8 +132,72 @@ class KeyServiceForUser final : public keyd::v1::KeyService::CallbackService {
       response->set_enrolled(!reports.empty());
       response->set_sessions(static_cast<uint32_t>(parts_.vault.SessionsOf(uid)));
       response->set_allow_unauthenticated(parts_.vault.options().allow_unauthenticated);
-      for (const KeyReport& report : reports) ToProto(report, *response->add_keys());
+      for (const KeyReport& report : reports) {
+        keyd::v1::KeyStatus& key = *response->add_keys();
+        ToProto(report, key);
+        if (report.record.name == kDefaultKeyName) continue;
+        key.set_held_by_service(parts_.named_keys.Holds(uid, report.record.identifier));
+        ASSIGN_OR_RETURN(const std::vector<Uid> with,
+                         parts_.named_keys.ListShares(uid, report.record.name));
+        for (const Uid other : with) key.add_shared_with(other);
+      }
+      // The default key first; the store sorts by name.
+      for (int i = 0; i < response->keys_size(); ++i) {
+        if (response->keys(i).name() == kDefaultKeyName) {
+          response->mutable_keys()->SwapElements(0, i);
+        }
+      }
+      return AddShared(uid, *response);
+    });
+  }
+
+  // Keys of others that the user was given.
+  absl::Status AddShared(Uid uid, keyd::v1::GetStatusResponse& response) {
+    ASSIGN_OR_RETURN(std::vector<KeyRecord> given, parts_.named_keys.ListSharedWith(uid));
+    const std::vector<KeyRecord> records = given;
+    ASSIGN_OR_RETURN(const std::vector<KeyReport> reports,
+                     parts_.vault.ReportOn(uid, std::move(given)));
+    for (size_t i = 0; i < reports.size(); ++i) {
+      keyd::v1::KeyStatus& key = *response.add_keys();
+      ToProto(reports[i], key);
+      key.set_owner(records[i].uid);
+      key.set_name(FormatKeyName(uid, {.owner = records[i].uid, .name = records[i].name}));
+      key.set_held_by_service(parts_.named_keys.Holds(uid, records[i].identifier));
+    }
+    return absl::OkStatus();
+  }
+
+  ServerUnaryReactor* CreateKey(CallbackServerContext* context,
+                                const keyd::v1::CreateKeyRequest* request,
+                                keyd::v1::CreateKeyResponse* response) override {
+    return Dispatch(parts_.quick, "CreateKey", context, *request, [=, this](Uid uid) {
+      ASSIGN_OR_RETURN(const KeyIdentifier id, parts_.named_keys.Create(uid, request->name()));
+      response->set_key_identifier(id.data(), id.size());
       return absl::OkStatus();
+    });
+  }
+
+  ServerUnaryReactor* RemoveKey(CallbackServerContext* context,
+                                const keyd::v1::RemoveKeyRequest* request,
+                                keyd::v1::RemoveKeyResponse* /*response*/) override {
+    return Dispatch(parts_.quick, "RemoveKey", context, *request, [=, this](Uid uid) {
+      return parts_.named_keys.Remove(uid, request->name(), request->lose_data());
+    });
+  }
+
+  ServerUnaryReactor* ShareKey(CallbackServerContext* context,
+                               const keyd::v1::ShareKeyRequest* request,
+                               keyd::v1::ShareKeyResponse* /*response*/) override {
+    return Dispatch(parts_.quick, "ShareKey", context, *request, [=, this](Uid uid) {
+      return parts_.named_keys.Share(uid, request->name(), request->with());
+    });
+  }
+
+  ServerUnaryReactor* UnshareKey(CallbackServerContext* context,
+                                 const keyd::v1::UnshareKeyRequest* request,
+                                 keyd::v1::UnshareKeyResponse* /*response*/) override {
+    return Dispatch(parts_.quick, "UnshareKey", context, *request, [=, this](Uid uid) {
+      return parts_.named_keys.Unshare(uid, request->name(), request->with());
     });
   }
 

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "daemon/core/enrolment.h"
+#include "daemon/core/named_keys.h"
 #include "daemon/core/types.h"
 #include "daemon/core/vault.h"
 #include "daemon/rpc/worker_pool.h"
@@ -19,6 +20,7 @@ namespace ext4crypt {
 struct ServiceParts {
   Vault& vault;
   Enrolment& enrolment;
+  NamedKeys& named_keys;
   // For calls that derive keys from passphrases: slow, memory-hungry, few at a time.
   WorkerPool& derivations;
   // For all others.

@@ -22,6 +22,10 @@ constexpr std::array kTable = {
     MethodRule{"RenewRecovery", WhoMay::kSelf},
     MethodRule{"AddKeyFile", WhoMay::kSelf},
     MethodRule{"RemoveProtector", WhoMay::kSelf},
+    MethodRule{"CreateKey", WhoMay::kSelf},
+    MethodRule{"RemoveKey", WhoMay::kSelf},
+    MethodRule{"ShareKey", WhoMay::kSelf},
+    MethodRule{"UnshareKey", WhoMay::kSelf},
 };
 
 }  // namespace

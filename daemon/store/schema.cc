@@ -38,6 +38,23 @@ constexpr std::array<const char*, kSchemaVersion> kMigrations = {R"sql(
     created_at   INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX protectors_by_key ON protectors (key_id);
+)sql",
+                                                                 R"sql(
+  CREATE TABLE shares (
+    protector_id BLOB    PRIMARY KEY CHECK (length(protector_id) = 16),
+    key_id       INTEGER NOT NULL REFERENCES keys (key_id) ON DELETE CASCADE,
+    uid          INTEGER NOT NULL CHECK (uid BETWEEN 0 AND 4294967294),
+    parameters   BLOB    NOT NULL CHECK (length(parameters) <= 4096),
+    nonce        BLOB    NOT NULL CHECK (length(nonce) = 24),
+    wrapped_key  BLOB    NOT NULL CHECK (length(wrapped_key) = 80),
+    created_at   INTEGER NOT NULL,
+    UNIQUE (key_id, uid)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX shares_by_uid ON shares (uid);
+  CREATE TABLE sharing_keys (
+    uid          INTEGER PRIMARY KEY CHECK (uid BETWEEN 0 AND 4294967294),
+    public_key   BLOB    NOT NULL CHECK (length(public_key) = 32)
+  ) STRICT;
 )sql"};
 
 absl::Status SetUp(SqliteDb& db) {

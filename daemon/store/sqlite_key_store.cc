@@ -8,22 +8,9 @@
 #include "common/hex.h"
 #include "common/status_macros.h"
 #include "daemon/store/schema.h"
+#include "daemon/store/to_array.h"
 
 namespace ext4crypt {
-namespace {
-
-template <size_t N>
-absl::StatusOr<std::array<uint8_t, N>> ToArray(const std::vector<uint8_t>& blob) {
-  std::array<uint8_t, N> out;
-  if (blob.size() != N) {
-    return Error(ErrorReason::kStoreCorrupt, "a stored value has an impossible length");
-  }
-  std::copy(blob.begin(), blob.end(), out.begin());
-  return out;
-}
-
-}  // namespace
-
 absl::StatusOr<std::unique_ptr<SqliteKeyStore>> SqliteKeyStore::Open(const std::string& path) {
   ASSIGN_OR_RETURN(auto db, OpenStoreFile(path));
   return std::unique_ptr<SqliteKeyStore>(new SqliteKeyStore(std::move(db)));

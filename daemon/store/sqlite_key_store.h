@@ -8,11 +8,12 @@
 #include <vector>
 
 #include "daemon/core/key_store.h"
+#include "daemon/core/named_key_store.h"
 #include "daemon/store/sqlite_db.h"
 
 namespace ext4crypt {
 
-class SqliteKeyStore final : public KeyStore {
+class SqliteKeyStore final : public KeyStore, public NamedKeyStore {
  public:
   // Errors as OpenStoreFile().
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<SqliteKeyStore>> Open(
@@ -29,11 +30,23 @@ class SqliteKeyStore final : public KeyStore {
   [[nodiscard]] absl::Status RemoveProtector(Uid uid, const std::string& name,
                                              const ProtectorId& id) override;
 
+  [[nodiscard]] absl::Status RemoveKey(Uid uid, const std::string& name) override;
+  [[nodiscard]] absl::Status PutSharingKey(Uid uid, const SharingPublicKey& key) override;
+  [[nodiscard]] absl::StatusOr<SharingPublicKey> FindSharingKey(Uid uid) override;
+  [[nodiscard]] absl::Status PutShare(Uid owner, const std::string& name, Uid with,
+                                      const ProtectorRecord& share) override;
+  [[nodiscard]] absl::Status RemoveShare(Uid owner, const std::string& name, Uid with) override;
+  [[nodiscard]] absl::StatusOr<std::vector<Uid>> ListShares(Uid owner,
+                                                            const std::string& name) override;
+  [[nodiscard]] absl::StatusOr<std::vector<KeyRecord>> ListSharedWith(Uid uid) override;
+
  private:
   explicit SqliteKeyStore(std::unique_ptr<SqliteDb> db) : db_(std::move(db)) {}
 
   // The rest with mutex_ held.
   [[nodiscard]] absl::StatusOr<int64_t> FindKeyId(Uid uid, const std::string& name);
+  // As FindKeyId(), with kNoSuchKey.
+  [[nodiscard]] absl::StatusOr<int64_t> FindNamedKeyId(Uid uid, const std::string& name);
   // How many protectors the key has, and whether `id` is one of them.
   struct ProtectorCount {
     size_t all = 0;

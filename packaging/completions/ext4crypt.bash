@@ -4,21 +4,21 @@
 _ext4crypt() {
 	local current=$2 previous=$3 verb=_ word i
 	local -A verbs options files values
-	verbs['_']='enrol unlock lock status setpolicy encrypt policy passphrase recovery protectors volume'
+	verbs['_']='enrol unlock lock status setpolicy encrypt policy passphrase recovery protectors key volume'
 	options['_']='-h --help --version --socket --json'
 	verbs['_ enrol']=''
 	options['_ enrol']='-h --help --passphrase-fd --no-confirm --version --socket --json'
 	verbs['_ unlock']=''
-	options['_ unlock']='-h --help --passphrase-fd --recovery --key-file --version --socket --json'
+	options['_ unlock']='-h --help --passphrase-fd --recovery --key-file --key --version --socket --json'
 	verbs['_ lock']=''
-	options['_ lock']='-h --help --user --wait --version --socket --json'
+	options['_ lock']='-h --help --user --key --wait --version --socket --json'
 	verbs['_ status']=''
 	options['_ status']='-h --help --user --version --socket --json'
 	verbs['_ setpolicy']=''
-	options['_ setpolicy']='-h --help --allow-unauthenticated --per-user --version --socket --json'
+	options['_ setpolicy']='-h --help --allow-unauthenticated --key --per-user --version --socket --json'
 	files['_ setpolicy']=yes
 	verbs['_ encrypt']=''
-	options['_ encrypt']='-h --help --allow-unauthenticated --user --version --socket --json'
+	options['_ encrypt']='-h --help --allow-unauthenticated --key --user --version --socket --json'
 	files['_ encrypt']=yes
 	verbs['_ policy']=''
 	options['_ policy']='-h --help --version --socket --json'
@@ -41,6 +41,22 @@ _ext4crypt() {
 	verbs['_ protectors remove']=''
 	options['_ protectors remove']='-h --help --passphrase-fd --recovery --key-file --version --socket --json'
 	files['_ protectors remove']=yes
+	verbs['_ key']='list create remove share unshare'
+	options['_ key']='-h --help --version --socket --json'
+	verbs['_ key list']=''
+	options['_ key list']='-h --help --version --socket --json'
+	verbs['_ key create']=''
+	options['_ key create']='-h --help --version --socket --json'
+	files['_ key create']=yes
+	verbs['_ key remove']=''
+	options['_ key remove']='-h --help --lose-data --version --socket --json'
+	files['_ key remove']=yes
+	verbs['_ key share']=''
+	options['_ key share']='-h --help --version --socket --json'
+	files['_ key share']=yes
+	verbs['_ key unshare']=''
+	options['_ key unshare']='-h --help --version --socket --json'
+	files['_ key unshare']=yes
 	verbs['_ volume']='inspect verify map extract'
 	options['_ volume']='-h --help --version --socket --json'
 	verbs['_ volume inspect']=''
@@ -59,9 +75,13 @@ _ext4crypt() {
 	values['--passphrase-fd']='word'
 	values['--passphrase-fd']='word'
 	values['--key-file']='file'
+	values['--key']='word'
 	values['--user']='word'
+	values['--key']='word'
 	values['--wait']='word'
 	values['--user']='word'
+	values['--key']='word'
+	values['--key']='word'
 	values['--user']='word'
 	values['--passphrase-fd']='word'
 	values['--key-file']='file'

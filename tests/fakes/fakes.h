@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -180,11 +181,13 @@ class FakeUserKeyring final : public UserKeyring {
 class FakeBusyScanner final : public BusyScanner {
  public:
   std::vector<BusyProcess> FindBusy(const std::vector<Volume>& volumes,
-                                    const KeyIdentifier& /*identifier*/) override {
+                                    const KeyIdentifier& identifier) override {
     asked = volumes;
+    if (only.has_value() && *only != identifier) return {};
     return found;
   }
   std::vector<BusyProcess> found;
+  std::optional<KeyIdentifier> only;  // the key whose files are open; empty: any
   std::vector<Volume> asked;
 };
 

@@ -29,7 +29,7 @@ class SessionsTest : public testing::Test {
         .status();
   }
   void EndSession() {
-    if (sessions_.End(kUid) == 0) vault_.LockAfterLastSession(kUid);
+    if (sessions_.End(kUid) == 0) locked_others_ = vault_.LockAfterLastSession(kUid);
   }
   // Ticks once a second of this time.
   void Pass(int64_t seconds) {
@@ -51,6 +51,7 @@ class SessionsTest : public testing::Test {
   FakeUserKeyring keyring_;
   FakeBusyScanner scanner_;
   Sessions sessions_;
+  bool locked_others_ = false;
   Vault vault_{store_,   opener_,   volumes_, keyring_,
                scanner_, sessions_, clock_,   {.idle_lock_ms = kIdleMinutes * 60'000}};
 };
@@ -75,6 +76,7 @@ TEST_F(SessionsTest, LastEndLocks) {
   EndSession();
   EXPECT_EQ(State(), KeyState::kLocked);
   EXPECT_FALSE(keyring_.installed.contains(kUid));
+  EXPECT_TRUE(locked_others_) << "the keys beside the default one are to go too";
 }
 
 TEST_F(SessionsTest, UnlockForASessionThatIsOverLeavesNoKey) {
@@ -89,6 +91,7 @@ TEST_F(SessionsTest, UnlockedOutsideSessionsStaysUntilLocked) {
   ASSERT_TRUE(Unlock(UnlockFor::kSession).ok());
   EndSession();
   EXPECT_EQ(State(), KeyState::kUnlocked);
+  EXPECT_FALSE(locked_others_);
   ASSERT_TRUE(vault_.Lock(kUid).ok());
   // That was forgotten with the lock.
   sessions_.Begin(kUid);
@@ -102,7 +105,7 @@ TEST_F(SessionsTest, NewSessionBeforeTheLockKeepsTheKey) {
   ASSERT_TRUE(Unlock(UnlockFor::kSession).ok());
   ASSERT_EQ(sessions_.End(kUid), 0U);
   sessions_.Begin(kUid);
-  vault_.LockAfterLastSession(kUid);
+  EXPECT_FALSE(vault_.LockAfterLastSession(kUid)) << "the other keys stay too";
   EXPECT_EQ(State(), KeyState::kUnlocked);
 }
 
@@ -112,6 +115,19 @@ TEST_F(SessionsTest, IdleKeyIsLockedAfterTheTimeNotBefore) {
   EXPECT_EQ(State(), KeyState::kUnlocked);
   Pass(62);
   EXPECT_EQ(State(), KeyState::kLocked);
+}
+
+TEST_F(SessionsTest, OpenFilesOfAnotherKeyOfTheUserAreUse) {
+  ASSERT_TRUE(Unlock(UnlockFor::kUser).ok());
+  Vault::HeldKey named{.identifier = {7}, .key = SecretBuffer(kMasterKeySize)};
+  ASSERT_TRUE(vault_.GiveToVolumes(kUid, named).ok());
+  scanner_.found = {BusyProcess{.pid = 1}};
+  scanner_.only = named.identifier;
+  Pass(2 * kIdleMinutes * 60);
+  EXPECT_EQ(State(), KeyState::kUnlocked);
+  ASSERT_TRUE(vault_.TakeFromVolumes(kUid, named.identifier).ok());
+  Pass(2 * kIdleMinutes * 60);
+  EXPECT_EQ(State(), KeyState::kLocked) << "no key of the user's any more";
 }
 
 TEST_F(SessionsTest, OpenFilesAndSessionsAreUse) {
