@@ -41,6 +41,8 @@ def _pack(build: Path, repo: Path, kernel: kernels.Kernel, case: Path, target: P
         for shared in sorted((repo / "tests/vm/guest").glob("*.sh")):
             out.copy(f"e4c/{shared.name}", shared)
         out.copy("e4c/case.sh", case)
+        for guide in sorted((repo / "docs/guide").glob("*.md")):
+            out.copy(f"e4c/guide/{guide.name}", guide)
         for path in _programs(build):
             out.file(f"e4c/bin/{path.name}", _stripped(path), 0o755)
         if kernel.module.exists():
