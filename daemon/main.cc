@@ -21,6 +21,7 @@
 #include "daemon/core/key_opener.h"
 #include "daemon/core/named_keys.h"
 #include "daemon/core/sessions.h"
+#include "daemon/core/transfer.h"
 #include "daemon/core/vault.h"
 #include "daemon/kernelio/fscrypt_volume_keys.h"
 #include "daemon/kernelio/helper_user_keyring.h"
@@ -104,6 +105,7 @@ absl::Status Serve(const Options& options) {
               VaultOptions{.allow_unauthenticated = options.allow_unauthenticated,
                            .idle_lock_ms = int64_t{options.idle_lock_minutes} * 60'000});
   NamedKeys named_keys(*store, *store, kinds, vault, clock);
+  Transfer transfer(*store, kinds, opener, enrolment, vault);
 
   const FittedLimits limits = FitLimits(options.connections);
   ASSIGN_OR_RETURN(Listeners listeners, Listeners::Open(options.socket_path));
@@ -116,6 +118,7 @@ absl::Status Serve(const Options& options) {
                                     ServiceParts{.vault = vault,
                                                  .enrolment = enrolment,
                                                  .named_keys = named_keys,
+                                                 .transfer = transfer,
                                                  .derivations = derivations,
                                                  .quick = quick},
                                     AcceptorOptions{.connections = limits.connections}));

@@ -41,8 +41,12 @@ CommandResult ShowPolicy(const PolicyOptions& options) {
   }
   const char* word = dir.authenticated() ? "authenticated" : "unauthenticated";
   // On an ext4crypt volume the policy's contents mode only names the key; an AEAD does the work.
-  const std::string contents =
-      dir.authenticated() ? "AEAD, page by page" : ModeName(policy->contents_mode);
+  std::string contents = ModeName(policy->contents_mode);
+  if (dir.authenticated()) {
+    // An older module does not tell which.
+    const std::string name = AeadName(dir.GetAead().value_or(0));
+    contents = absl::StrCat(name.empty() ? "AEAD" : name, ", page by page");
+  }
   const std::string names = ModeName(policy->filenames_mode);
   const std::string key = policy->version == 2 ? ToHex(policy->identifier) : "a version 1 key";
   result.text = absl::StrCat(options.dir, ": encrypted, ", word, "\n  key: ", key,

@@ -13,17 +13,30 @@
 #include "client/fs/policy.h"
 #include "common/error.h"
 #include "common/status_macros.h"
+#include "volume/bytes.h"
 
 namespace ext4crypt {
 namespace {
 
+constexpr char kAesName[] = "aes-256-gcm";
+constexpr char kChaChaName[] = "chacha20-poly1305";
+
 struct SetPolicyOptions {
   TargetKey key;
   bool per_user = false;
+  std::string aead;
 };
 
-CommandResult Report(const SetPolicyOptions& options, const PolicyDir& dir, const std::string& identifier,
-                     bool changed) {
+// A directory gets the machine's default with its policy; another is chosen while it is empty.
+absl::Status ChooseAead(const PolicyDir& dir, const std::string& name) {
+  if (name.empty()) return absl::OkStatus();
+  const uint32_t wanted = name == kAesName ? E4C_AEAD_AES_256_GCM : E4C_AEAD_CHACHA20_POLY1305;
+  ASSIGN_OR_RETURN(const uint32_t present, dir.GetAead());
+  return present == wanted ? absl::OkStatus() : dir.SetAead(wanted);
+}
+
+CommandResult Report(const SetPolicyOptions& options, const PolicyDir& dir,
+                     const std::string& identifier, bool changed) {
   CommandResult result;
   const char* word = dir.authenticated() ? "authenticated" : "unauthenticated";
   result.text =
@@ -69,6 +82,9 @@ CommandResult SetPerUser(const SetPolicyOptions& options, const PolicyDir& dir) 
 CommandResult SetPolicy(const GlobalOptions& globals, const SetPolicyOptions& options) {
   ASSIGN_OR_FAIL(const PolicyDir dir, PolicyDir::Open(options.key.dir));
   if (options.per_user) return SetPerUser(options, dir);
+  if (!options.aead.empty() && !dir.authenticated()) {
+    return Failure(Error(ErrorReason::kFilesystemUnsupported, dir.fs_type(), options.key.dir));
+  }
   FAIL_IF_ERROR(CheckTarget(dir, options.key));
   ASSIGN_OR_FAIL(const std::optional<Policy> present, dir.GetPolicy());
   if (!present.has_value()) {
@@ -78,11 +94,15 @@ CommandResult SetPolicy(const GlobalOptions& globals, const SetPolicyOptions& op
   }
   ASSIGN_OR_FAIL(const std::string identifier, UnlockedKey(globals, dir, options.key));
   const Policy wanted = PolicyFor(identifier);
-  if (present.has_value() && *present == wanted) return Report(options, dir, identifier, false);
+  if (present.has_value() && *present == wanted) {
+    FAIL_IF_ERROR(ChooseAead(dir, options.aead));
+    return Report(options, dir, identifier, false);
+  }
   if (present.has_value()) {
     return Failure(Error(ErrorReason::kEncryptedOtherwise, "another policy", options.key.dir));
   }
   FAIL_IF_ERROR(dir.SetPolicy(wanted));
+  FAIL_IF_ERROR(ChooseAead(dir, options.aead));
   return Report(options, dir, identifier, true);
 }
 
@@ -94,8 +114,14 @@ void AddSetPolicy(CLI::App& app, const GlobalOptions& globals, SelectedCommand& 
   const auto options = std::make_shared<SetPolicyOptions>();
   verb->add_option("DIR", options->key.dir, "An empty directory you own")->required();
   AddTargetKeyOptions(*verb, options->key);
-  verb->add_flag("--per-user", options->per_user,
-                 "A shared directory in which each user's files get that user's own key");
+  CLI::Option* per_user =
+      verb->add_flag("--per-user", options->per_user,
+                     "A shared directory in which each user's files get that user's own key");
+  verb->add_option("--aead", options->aead,
+                   "Seal contents with aes-256-gcm or chacha20-poly1305, not the machine's default")
+      ->type_name("NAME")
+      ->check(CLI::IsMember({kAesName, kChaChaName}).description(""))
+      ->excludes(per_user);
   verb->callback([&globals, &selected, options] {
     selected = {.verb = "setpolicy",
                 .run = [&globals, options] { return SetPolicy(globals, *options); }};

@@ -23,6 +23,7 @@
 #include "common/paths.h"
 #include "common/status_macros.h"
 #include "ext4crypt/uapi.h"
+#include "volume/bytes.h"
 
 namespace ext4crypt {
 namespace {
@@ -191,9 +192,26 @@ absl::Status PolicyDir::SetPerUser() const {
   return Sync();
 }
 
+absl::StatusOr<uint32_t> PolicyDir::GetAead() const {
+  __u32 aead = 0;
+  if (::ioctl(fd_.get(), E4C_IOC_GET_AEAD, &aead) != 0) return SetPolicyError(errno, path_);
+  return aead;
+}
+
+absl::Status PolicyDir::SetAead(uint32_t aead) const {
+  const __u32 wanted = aead;
+  if (::ioctl(fd_.get(), E4C_IOC_SET_AEAD, &wanted) != 0) return SetPolicyError(errno, path_);
+  return Sync();
+}
+
 absl::Status PolicyDir::Sync() const {
   if (::fsync(fd_.get()) == 0) return absl::OkStatus();
   return ErrnoError(ErrorReason::kInternal, errno, "syncing the directory", path_);
+}
+
+std::string AeadName(uint32_t aead) {
+  if (aead == E4C_AEAD_AES_256_GCM) return "AES-256-GCM";
+  return aead == E4C_AEAD_CHACHA20_POLY1305 ? "ChaCha20-Poly1305" : "";
 }
 
 std::string ModeName(int mode) {

@@ -51,6 +51,11 @@ class PolicyDir {
   [[nodiscard]] absl::StatusOr<bool> IsPerUser() const;
   [[nodiscard]] absl::Status SetPerUser() const;
 
+  // E4C_AEAD_* of an encrypted directory, the kernel component's too; it can be set while the
+  // directory is empty.
+  [[nodiscard]] absl::StatusOr<uint32_t> GetAead() const;
+  [[nodiscard]] absl::Status SetAead(uint32_t aead) const;
+
  private:
   PolicyDir(std::string path, UniqueFd fd, std::string fs_type, uint32_t owner)
       : path_(std::move(path)), fd_(std::move(fd)), fs_type_(std::move(fs_type)), owner_(owner) {}
@@ -63,6 +68,8 @@ class PolicyDir {
   uint32_t owner_;
 };
 
+// "AES-256-GCM" and "ChaCha20-Poly1305"; empty for another number.
+[[nodiscard]] std::string AeadName(uint32_t aead);
 // "AES-256-XTS" and so on.
 [[nodiscard]] std::string ModeName(int mode);
 

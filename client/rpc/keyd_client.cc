@@ -244,4 +244,28 @@ absl::Status KeydClient::UnshareKey(const std::string& name, uid_t with) {
   return connection_->Call(&Stub::UnshareKey, request, response);
 }
 
+absl::StatusOr<keyd::v1::ExportKeysResponse> KeydClient::ExportKeys(
+    const TypedCredential& credential) {
+  keyd::v1::ExportKeysRequest request;
+  keyd::v1::ExportKeysResponse response;
+  const CredentialInRequest filled(request.mutable_credential(), credential);
+  RETURN_IF_ERROR(connection_->Call(&Stub::ExportKeys, request, response));
+  return response;
+}
+
+absl::StatusOr<keyd::v1::ImportKeysResponse> KeydClient::ImportKeys(
+    const TypedCredential& credential, const std::string& bundle,
+    const SecretBuffer& new_passphrase, const std::string& as) {
+  keyd::v1::ImportKeysRequest request;
+  keyd::v1::ImportKeysResponse response;
+  const CredentialInRequest filled(request.mutable_credential(), credential);
+  request.set_bundle(bundle);
+  request.set_as(as);
+  if (!new_passphrase.empty()) SetSecret(request.mutable_new_passphrase(), new_passphrase);
+  const absl::Status status = connection_->Call(&Stub::ImportKeys, request, response);
+  if (!new_passphrase.empty()) WipeString(*request.mutable_new_passphrase());
+  RETURN_IF_ERROR(status);
+  return response;
+}
+
 }  // namespace ext4crypt

@@ -60,6 +60,12 @@ class KeydClient {
   [[nodiscard]] absl::Status RemoveKey(const std::string& name, bool lose_data);
   [[nodiscard]] absl::Status ShareKey(const std::string& name, uid_t with);
   [[nodiscard]] absl::Status UnshareKey(const std::string& name, uid_t with);
+  [[nodiscard]] absl::StatusOr<keyd::v1::ExportKeysResponse> ExportKeys(
+      const TypedCredential& credential);
+  // An empty `new_passphrase` or `as`: none.
+  [[nodiscard]] absl::StatusOr<keyd::v1::ImportKeysResponse> ImportKeys(
+      const TypedCredential& credential, const std::string& bundle,
+      const SecretBuffer& new_passphrase, const std::string& as);
 
  private:
   struct Connection;

@@ -204,8 +204,10 @@ Words WordsFor(ErrorReason reason) {
     case ErrorReason::kNotShared:
       return {18, "the key is not shared with that user", "See: ext4crypt key list"};
     case ErrorReason::kRecordUnusable:
-      return {27, "it is no record of protectors, is damaged, or belongs to someone else",
-              "Use another copy: each ext4crypt volume keeps one."};
+      return {27,
+              "the file of exported keys cannot be used: it is none, is damaged, or cannot be "
+              "read or written",
+              "Check the path; a file that exists is never replaced. Else export again."};
     case ErrorReason::kRecoveryCodeUnconfirmed:
       return {7, "the recovery code was not typed back; the key is there all the same",
               "Make a new code with: ext4crypt recovery renew"};

@@ -50,6 +50,35 @@ absl::StatusOr<Enrolment::RecoverySecret> Enrolment::NewRecovery(const Protector
   return RecoverySecret{.record = std::move(record), .code = FormatRecoveryCode(secret)};
 }
 
+absl::StatusOr<ProtectorRecord> Enrolment::MakePassphrase(Uid uid, const SecretBuffer& key,
+                                                          const SecretBuffer& passphrase) {
+  RETURN_IF_ERROR(CheckNewPassphrase(passphrase));
+  const ProtectorBinding binding{.uid = uid, .identifier = FscryptKeyIdentifier(key)};
+  return Wrap(ProtectorKind::kPassphrase, binding, key, passphrase);
+}
+
+absl::StatusOr<Enrolment::NewProtectors> Enrolment::MakeProtectors(Uid uid, const SecretBuffer& key,
+                                                                   const SecretBuffer& passphrase) {
+  const ProtectorBinding binding{.uid = uid, .identifier = FscryptKeyIdentifier(key)};
+  NewProtectors made;
+  ASSIGN_OR_RETURN(ProtectorRecord by_passphrase, MakePassphrase(uid, key, passphrase));
+  ASSIGN_OR_RETURN(RecoverySecret recovery, NewRecovery(binding, key));
+  made.records.push_back(std::move(by_passphrase));
+  made.records.push_back(std::move(recovery.record));
+  made.recovery_code = std::move(recovery.code);
+  return made;
+}
+
+absl::StatusOr<std::vector<ProtectorRecord>> Enrolment::WrapForDefaultKey(
+    Uid uid, const SecretBuffer& key, const SecretBuffer& default_key) {
+  const ProtectorBinding binding{.uid = uid, .identifier = FscryptKeyIdentifier(key)};
+  ASSIGN_OR_RETURN(ProtectorRecord record,
+                   Wrap(ProtectorKind::kDefaultKey, binding, key, default_key));
+  std::vector<ProtectorRecord> records;
+  records.push_back(std::move(record));
+  return records;
+}
+
 absl::StatusOr<EnrolledKey> Enrolment::Enrol(Uid uid, const SecretBuffer& passphrase) {
   RETURN_IF_ERROR(CheckNewPassphrase(passphrase));
   // Asked first only to spare the derivation; CreateKey() decides.
@@ -62,14 +91,11 @@ absl::StatusOr<EnrolledKey> Enrolment::Enrol(Uid uid, const SecretBuffer& passph
                    .name = kDefaultKeyName,
                    .identifier = FscryptKeyIdentifier(key),
                    .created_unix_s = clock_.UnixSeconds()};
-  const ProtectorBinding binding{.uid = uid, .identifier = record.identifier};
-  ASSIGN_OR_RETURN(ProtectorRecord by_passphrase,
-                   Wrap(ProtectorKind::kPassphrase, binding, key, passphrase));
-  ASSIGN_OR_RETURN(RecoverySecret recovery, NewRecovery(binding, key));
-  record.protectors.push_back(std::move(by_passphrase));
-  record.protectors.push_back(std::move(recovery.record));
+  ASSIGN_OR_RETURN(NewProtectors made, MakeProtectors(uid, key, passphrase));
+  record.protectors = std::move(made.records);
   RETURN_IF_ERROR(store_.CreateKey(record));
-  return EnrolledKey{.identifier = record.identifier, .recovery_code = std::move(recovery.code)};
+  return EnrolledKey{.identifier = record.identifier,
+                     .recovery_code = std::move(made.recovery_code)};
 }
 
 absl::Status Enrolment::Put(const KeyRecord& record, const std::optional<ProtectorId>& old_id,

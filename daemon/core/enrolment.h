@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -48,6 +49,20 @@ class Enrolment {
   // kNoSuchProtector, kLastProtector. The credential may be of the very protector that goes.
   [[nodiscard]] absl::Status RemoveProtector(Uid uid, const Credential& credential,
                                              const ProtectorId& id);
+
+  // For a key that comes from elsewhere; nothing is stored. A passphrase that may not be a new one
+  // is refused.
+  struct NewProtectors {
+    std::vector<ProtectorRecord> records;  // a passphrase's and a recovery code's
+    SecretBuffer recovery_code;            // in its written form
+  };
+  [[nodiscard]] absl::StatusOr<NewProtectors> MakeProtectors(Uid uid, const SecretBuffer& key,
+                                                             const SecretBuffer& passphrase);
+  [[nodiscard]] absl::StatusOr<ProtectorRecord> MakePassphrase(Uid uid, const SecretBuffer& key,
+                                                               const SecretBuffer& passphrase);
+  // The one protector of a named key.
+  [[nodiscard]] absl::StatusOr<std::vector<ProtectorRecord>> WrapForDefaultKey(
+      Uid uid, const SecretBuffer& key, const SecretBuffer& default_key);
 
  private:
   struct RecoverySecret {

@@ -34,19 +34,20 @@ absl::Status WrongCredential(ProtectorKind kind) {
 
 }  // namespace
 
-absl::StatusOr<OpenedKey> KeyOpener::Open(const KeyRecord& record, const Credential& credential) {
+absl::StatusOr<OpenedKey> KeyOpener::Open(const KeyRecord& record, const Credential& credential,
+                                          Uid guesser) {
   SecretBuffer secret;
   if (credential.kind == ProtectorKind::kRecovery) {
     ASSIGN_OR_RETURN(secret, ParseRecoveryCode(credential.secret.text()));
   } else {
     secret = credential.secret.Clone();
   }
-  RETURN_IF_ERROR(limiter_.Begin(record.uid));
+  RETURN_IF_ERROR(limiter_.Begin(guesser));
   absl::StatusOr<OpenedKey> opened = TryProtectors(record, credential.kind, secret);
   if (opened.ok()) {
-    limiter_.Succeeded(record.uid);
+    limiter_.Succeeded(guesser);
   } else if (!IsWrongCredential(ReasonOf(opened.status()))) {
-    limiter_.Cancelled(record.uid);
+    limiter_.Cancelled(guesser);
   }
   return opened;
 }

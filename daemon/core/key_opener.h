@@ -36,7 +36,12 @@ class KeyOpener {
   // kThrottled, kRecoveryCodeMistyped (which is not counted as a guess: a typo is told by its
   // check symbols), or the wrong-credential reason of the kind.
   [[nodiscard]] absl::StatusOr<OpenedKey> Open(const KeyRecord& record,
-                                               const Credential& credential);
+                                               const Credential& credential) {
+    return Open(record, credential, record.uid);
+  }
+  // For a record that is not the store's: a wrong guess counts for `guesser`.
+  [[nodiscard]] absl::StatusOr<OpenedKey> Open(const KeyRecord& record,
+                                               const Credential& credential, Uid guesser);
 
  private:
   [[nodiscard]] absl::StatusOr<OpenedKey> TryProtectors(const KeyRecord& record, ProtectorKind kind,

@@ -17,8 +17,10 @@ class KeyStore {
  public:
   virtual ~KeyStore() = default;
 
-  // kAlreadyEnrolled when `record.uid` has a key of that name.
-  [[nodiscard]] virtual absl::Status CreateKey(const KeyRecord& record) = 0;
+  // All or none. kAlreadyEnrolled when a uid has a key of that name; kKeyExists when that very key
+  // is in the store already, whoever's it is.
+  [[nodiscard]] virtual absl::Status CreateKeys(const std::vector<KeyRecord>& records) = 0;
+  [[nodiscard]] absl::Status CreateKey(const KeyRecord& record) { return CreateKeys({record}); }
   // kNotEnrolled when there is none.
   [[nodiscard]] virtual absl::StatusOr<KeyRecord> FindKey(Uid uid, const std::string& name) = 0;
   // By name; empty when there is none.

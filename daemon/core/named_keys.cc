@@ -22,13 +22,6 @@ constexpr int64_t kBusyWaitMs = 5000;
 // The terminating zero is part of it.
 constexpr char kSharingInfo[] = "ext4crypt sharing key";
 
-bool IsKeyName(absl::string_view name) {
-  if (name.empty() || name.size() > kMaxNameSize || name[0] == '.' || name[0] == '-') return false;
-  return std::all_of(name.begin(), name.end(), [](char c) {
-    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '-' || c == '_';
-  });
-}
-
 absl::Status Invalid(absl::string_view name) {
   return Error(ErrorReason::kKeyNameInvalid, "no name for a key", name);
 }
@@ -41,6 +34,13 @@ SecretBuffer SharingSecret(const SecretBuffer& default_key) {
 }
 
 }  // namespace
+
+bool IsKeyName(absl::string_view name) {
+  if (name.empty() || name.size() > kMaxNameSize || name[0] == '.' || name[0] == '-') return false;
+  return std::all_of(name.begin(), name.end(), [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '-' || c == '_';
+  });
+}
 
 void MergeReports(LockReport from, LockReport& into) {
   if (from.state == KeyState::kBusy || into.state == KeyState::kLocked) into.state = from.state;

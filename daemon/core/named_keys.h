@@ -17,6 +17,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "daemon/core/clock.h"
 #include "daemon/core/key_opener.h"
 #include "daemon/core/key_store.h"
@@ -25,6 +26,9 @@
 #include "daemon/core/vault.h"
 
 namespace ext4crypt {
+
+// Whether it may be the name of one.
+[[nodiscard]] bool IsKeyName(absl::string_view name);
 
 // Names a key for one user: the user's own, or somebody else's.
 struct KeyName {

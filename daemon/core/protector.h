@@ -29,6 +29,9 @@ class Protector {
   [[nodiscard]] virtual absl::StatusOr<SecretBuffer> Unwrap(const ProtectorBinding& binding,
                                                             const ProtectorRecord& record,
                                                             const SecretBuffer& credential) = 0;
+  // Whether opening a record that somebody hands in, and may have written, costs no more than the
+  // service does for one user while others wait.
+  [[nodiscard]] virtual bool IsAffordable(const ProtectorRecord& /*record*/) const { return true; }
 };
 
 }  // namespace ext4crypt

@@ -82,6 +82,12 @@ absl::StatusOr<ProtectorRecord> PassphraseProtector::Wrap(const ProtectorBinding
   return record;
 }
 
+bool PassphraseProtector::IsAffordable(const ProtectorRecord& record) const {
+  const auto parameters = Decode(record);
+  return parameters.ok() && uint64_t{parameters->cost.passes} * parameters->cost.memory_mib <=
+                                kMaxImportedPassesTimesMib;
+}
+
 absl::StatusOr<SecretBuffer> PassphraseProtector::Unwrap(const ProtectorBinding& binding,
                                                          const ProtectorRecord& record,
                                                          const SecretBuffer& credential) {

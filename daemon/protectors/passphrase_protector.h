@@ -32,6 +32,10 @@ class PassphraseProtector final : public Protector {
                                                     const ProtectorRecord& record,
                                                     const SecretBuffer& credential) override;
 
+  [[nodiscard]] bool IsAffordable(const ProtectorRecord& record) const override;
+  // Some seconds: ten times and more of what half a second is on a fast machine.
+  static constexpr uint64_t kMaxImportedPassesTimesMib = 8192;
+
  private:
   [[nodiscard]] absl::StatusOr<Argon2Cost> CostForNewRecords();
 

@@ -26,7 +26,7 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
-constexpr int kMaxMessageBytes = 16 * 1024;
+constexpr int kMaxMessageBytes = 32 * 1024;
 constexpr int kMaxMetadataBytes = 8 * 1024;
 constexpr int kMaxStreamsPerConnection = 8;
 constexpr int kSilentPeerMs = 60'000;

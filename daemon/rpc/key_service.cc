@@ -201,6 +201,36 @@ class KeyServiceForUser final : public keyd::v1::KeyService::CallbackService {
     });
   }
 
+  ServerUnaryReactor* ExportKeys(CallbackServerContext* context,
+                                 const keyd::v1::ExportKeysRequest* request,
+                                 keyd::v1::ExportKeysResponse* response) override {
+    return Dispatch(parts_.derivations, "ExportKeys", context, *request, [=, this](Uid uid) {
+      ASSIGN_OR_RETURN(const Credential credential, TakeCredential(request->credential()));
+      ASSIGN_OR_RETURN(const std::vector<uint8_t> bundle, parts_.transfer.Export(uid, credential));
+      response->set_bundle(bundle.data(), bundle.size());
+      return absl::OkStatus();
+    });
+  }
+
+  ServerUnaryReactor* ImportKeys(CallbackServerContext* context,
+                                 const keyd::v1::ImportKeysRequest* request,
+                                 keyd::v1::ImportKeysResponse* response) override {
+    return Dispatch(parts_.derivations, "ImportKeys", context, *request, [=, this](Uid uid) {
+      ASSIGN_OR_RETURN(const Credential credential, TakeCredential(request->credential()));
+      const SecretBuffer new_passphrase = Take(request->new_passphrase());
+      const auto bundle = absl::MakeConstSpan(
+          reinterpret_cast<const uint8_t*>(request->bundle().data()), request->bundle().size());
+      ASSIGN_OR_RETURN(
+          const ImportedKeys imported,
+          parts_.transfer.Import(uid, bundle, credential, new_passphrase, request->as()));
+      if (!request->as().empty()) (void)parts_.named_keys.UnlockAll(uid);
+      response->set_key_identifier(imported.identifier.data(), imported.identifier.size());
+      for (const std::string& name : imported.names) response->add_names(name);
+      response->set_recovery_code(std::string(imported.recovery_code.text()));
+      return absl::OkStatus();
+    });
+  }
+
   ServerUnaryReactor* ChangePassphrase(CallbackServerContext* context,
                                        const keyd::v1::ChangePassphraseRequest* request,
                                        keyd::v1::ChangePassphraseResponse* /*response*/) override {

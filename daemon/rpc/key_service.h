@@ -6,6 +6,7 @@
 
 #include "daemon/core/enrolment.h"
 #include "daemon/core/named_keys.h"
+#include "daemon/core/transfer.h"
 #include "daemon/core/types.h"
 #include "daemon/core/vault.h"
 #include "daemon/rpc/worker_pool.h"
@@ -21,6 +22,7 @@ struct ServiceParts {
   Vault& vault;
   Enrolment& enrolment;
   NamedKeys& named_keys;
+  Transfer& transfer;
   // For calls that derive keys from passphrases: slow, memory-hungry, few at a time.
   WorkerPool& derivations;
   // For all others.

@@ -26,6 +26,8 @@ constexpr std::array kTable = {
     MethodRule{"RemoveKey", WhoMay::kSelf},
     MethodRule{"ShareKey", WhoMay::kSelf},
     MethodRule{"UnshareKey", WhoMay::kSelf},
+    MethodRule{"ExportKeys", WhoMay::kSelf},
+    MethodRule{"ImportKeys", WhoMay::kSelf},
 };
 
 }  // namespace

@@ -16,16 +16,27 @@ absl::StatusOr<std::unique_ptr<SqliteKeyStore>> SqliteKeyStore::Open(const std::
   return std::unique_ptr<SqliteKeyStore>(new SqliteKeyStore(std::move(db)));
 }
 
-absl::Status SqliteKeyStore::CreateKey(const KeyRecord& record) {
+absl::Status SqliteKeyStore::CreateKeys(const std::vector<KeyRecord>& records) {
   const std::lock_guard lock(mutex_);
   SqliteTransaction transaction(*db_);
   RETURN_IF_ERROR(transaction.begun());
+  for (const KeyRecord& record : records) RETURN_IF_ERROR(InsertKey(record));
+  return transaction.Commit();
+}
+
+absl::Status SqliteKeyStore::InsertKey(const KeyRecord& record) {
   {
     ASSIGN_OR_RETURN(SqliteStatement find,
                      db_->Prepare("SELECT 1 FROM keys WHERE uid = ?1 AND name = ?2"));
     ASSIGN_OR_RETURN(const bool exists,
                      find.Bind(1, int64_t{record.uid}).Bind(2, record.name).Step());
     if (exists) return Error(ErrorReason::kAlreadyEnrolled, "the user has a key of that name");
+  }
+  {
+    ASSIGN_OR_RETURN(SqliteStatement find,
+                     db_->Prepare("SELECT 1 FROM keys WHERE identifier = ?1"));
+    ASSIGN_OR_RETURN(const bool exists, find.Bind(1, record.identifier).Step());
+    if (exists) return Error(ErrorReason::kKeyExists, "the very key is in the store");
   }
   {
     ASSIGN_OR_RETURN(SqliteStatement insert,
@@ -41,7 +52,7 @@ absl::Status SqliteKeyStore::CreateKey(const KeyRecord& record) {
   for (const ProtectorRecord& protector : record.protectors) {
     RETURN_IF_ERROR(InsertProtector(key_id, protector));
   }
-  return transaction.Commit();
+  return absl::OkStatus();
 }
 
 absl::Status SqliteKeyStore::InsertProtector(int64_t key_id, const ProtectorRecord& protector) {

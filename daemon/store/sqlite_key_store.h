@@ -19,7 +19,7 @@ class SqliteKeyStore final : public KeyStore, public NamedKeyStore {
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<SqliteKeyStore>> Open(
       const std::string& path);
 
-  [[nodiscard]] absl::Status CreateKey(const KeyRecord& record) override;
+  [[nodiscard]] absl::Status CreateKeys(const std::vector<KeyRecord>& records) override;
   [[nodiscard]] absl::StatusOr<KeyRecord> FindKey(Uid uid, const std::string& name) override;
   [[nodiscard]] absl::StatusOr<std::vector<KeyRecord>> ListKeys(Uid uid) override;
   [[nodiscard]] absl::Status ReplaceProtector(Uid uid, const std::string& name,
@@ -44,6 +44,7 @@ class SqliteKeyStore final : public KeyStore, public NamedKeyStore {
   explicit SqliteKeyStore(std::unique_ptr<SqliteDb> db) : db_(std::move(db)) {}
 
   // The rest with mutex_ held.
+  [[nodiscard]] absl::Status InsertKey(const KeyRecord& record);
   [[nodiscard]] absl::StatusOr<int64_t> FindKeyId(Uid uid, const std::string& name);
   // As FindKeyId(), with kNoSuchKey.
   [[nodiscard]] absl::StatusOr<int64_t> FindNamedKeyId(Uid uid, const std::string& name);

@@ -4,7 +4,7 @@
 _ext4crypt() {
 	local current=$2 previous=$3 verb=_ word i
 	local -A verbs options files values
-	verbs['_']='enrol unlock lock status setpolicy encrypt policy passphrase recovery protectors key volume'
+	verbs['_']='enrol unlock lock status setpolicy encrypt policy passphrase recovery protectors key export import volume'
 	options['_']='-h --help --version --socket --json'
 	verbs['_ enrol']=''
 	options['_ enrol']='-h --help --passphrase-fd --no-confirm --version --socket --json'
@@ -15,7 +15,7 @@ _ext4crypt() {
 	verbs['_ status']=''
 	options['_ status']='-h --help --user --version --socket --json'
 	verbs['_ setpolicy']=''
-	options['_ setpolicy']='-h --help --allow-unauthenticated --key --per-user --version --socket --json'
+	options['_ setpolicy']='-h --help --allow-unauthenticated --key --per-user --aead --version --socket --json'
 	files['_ setpolicy']=yes
 	verbs['_ encrypt']=''
 	options['_ encrypt']='-h --help --allow-unauthenticated --key --user --version --socket --json'
@@ -57,6 +57,12 @@ _ext4crypt() {
 	verbs['_ key unshare']=''
 	options['_ key unshare']='-h --help --version --socket --json'
 	files['_ key unshare']=yes
+	verbs['_ export']=''
+	options['_ export']='-h --help --passphrase-fd --recovery --key-file --version --socket --json'
+	files['_ export']=yes
+	verbs['_ import']=''
+	options['_ import']='-h --help --passphrase-fd --recovery --key-file --as --no-confirm --version --socket --json'
+	files['_ import']=yes
 	verbs['_ volume']='inspect verify map extract'
 	options['_ volume']='-h --help --version --socket --json'
 	verbs['_ volume inspect']=''
@@ -81,6 +87,7 @@ _ext4crypt() {
 	values['--wait']='word'
 	values['--user']='word'
 	values['--key']='word'
+	values['--aead']='word'
 	values['--key']='word'
 	values['--user']='word'
 	values['--passphrase-fd']='word'
@@ -91,6 +98,11 @@ _ext4crypt() {
 	values['--key-file']='file'
 	values['--passphrase-fd']='word'
 	values['--key-file']='file'
+	values['--passphrase-fd']='word'
+	values['--key-file']='file'
+	values['--passphrase-fd']='word'
+	values['--key-file']='file'
+	values['--as']='word'
 	values['--threads']='word'
 	values['--key-file']='file'
 	values['--threads']='word'

@@ -27,10 +27,16 @@ class FakeClock final : public Clock {
 
 class FakeKeyStore final : public KeyStore {
  public:
-  absl::Status CreateKey(const KeyRecord& record) override {
+  absl::Status CreateKeys(const std::vector<KeyRecord>& records) override {
     if (!failure.ok()) return failure;
-    const bool inserted = keys.emplace(std::pair(record.uid, record.name), record).second;
-    return inserted ? absl::OkStatus() : Error(ErrorReason::kAlreadyEnrolled, "exists");
+    for (const KeyRecord& record : records) {
+      if (keys.contains({record.uid, record.name})) {
+        return Error(ErrorReason::kAlreadyEnrolled, "exists");
+      }
+    }
+    for (const KeyRecord& record : records)
+      keys.emplace(std::pair(record.uid, record.name), record);
+    return absl::OkStatus();
   }
   absl::StatusOr<KeyRecord> FindKey(Uid uid, const std::string& name) override {
     const auto it = keys.find({uid, name});

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <ostream>
+#include <vector>
 
 #include "common/error.h"
 #include "common/hex.h"
@@ -44,6 +45,39 @@ class ProtectorTest : public testing::TestWithParam<Kind> {
   const SecretBuffer credential_ = RandomSecret(kRecoverySecretSize);
   ProtectorRecord record_;
 };
+
+TEST(PassphraseCostTest, NewPassphraseTakesTodaysCostAndTheOldRecordItsOwn) {
+  const ProtectorBinding binding{.uid = 1000};
+  const SecretBuffer key = RandomSecret(kMasterKeySize);
+  const SecretBuffer passphrase = RandomSecret(12);
+  PassphraseProtector then({.memory_mib = 8, .passes = 4});
+  PassphraseProtector now({.memory_mib = 16, .passes = 5});
+  const auto old_record = then.Wrap(binding, key, passphrase);
+  ASSERT_TRUE(old_record.ok());
+  EXPECT_TRUE(now.Unwrap(binding, *old_record, passphrase).ok());
+  const auto new_record = now.Wrap(binding, key, passphrase);
+  ASSERT_TRUE(new_record.ok());
+  // Passes and MiB, little-endian, behind the version.
+  const std::vector<uint8_t> cost(new_record->parameters.begin() + 1,
+                                  new_record->parameters.begin() + 9);
+  EXPECT_EQ(cost, (std::vector<uint8_t>{5, 0, 0, 0, 16, 0, 0, 0}));
+}
+
+TEST(PassphraseCostTest, WhatStrangersHandInMustBeAffordable) {
+  PassphraseProtector protector({.memory_mib = 8, .passes = 4});
+  auto record = protector.Wrap({.uid = 1000}, RandomSecret(kMasterKeySize), RandomSecret(12));
+  ASSERT_TRUE(record.ok());
+  const auto with_cost = [&](uint8_t passes, uint8_t memory_high) {
+    record->parameters[1] = passes;
+    record->parameters[6] = memory_high;  // 256 MiB each
+    return protector.IsAffordable(*record);
+  };
+  EXPECT_TRUE(with_cost(4, 0));
+  record->parameters[5] = 0;
+  EXPECT_TRUE(with_cost(8, 4));
+  EXPECT_FALSE(with_cost(9, 4));
+  EXPECT_FALSE(with_cost(64, 4));
+}
 
 TEST_P(ProtectorTest, KeyComesBack) {
   const auto key = protector_->Unwrap(binding_, record_, credential_);

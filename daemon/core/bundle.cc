@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/core/bundle.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "common/error.h"
+#include "common/status_macros.h"
+#include "daemon/crypto/checksum.h"
+
+namespace ext4crypt {
+namespace {
+
+constexpr std::array<uint8_t, 7> kBundleMagic = {'E', '4', 'C', 'K', 'E', 'Y', 'S'};
+constexpr uint8_t kBundleVersion = 1;
+constexpr size_t kMaxParameters = 4096;  // as the store's
+constexpr size_t kNonceSize = 24;
+constexpr size_t kWrappedSize = 80;
+
+absl::Status Unusable(absl::string_view why) { return Error(ErrorReason::kRecordUnusable, why); }
+
+// All numbers are little-endian.
+class BundleWriter {
+ public:
+  template <typename Integer>
+  void Number(Integer value) {
+    for (size_t i = 0; i < sizeof(value); ++i) {
+      bytes_.push_back(static_cast<uint8_t>(static_cast<uint64_t>(value) >> (8 * i)));
+    }
+  }
+  template <typename Range>
+  void Bytes(const Range& range) {
+    bytes_.insert(bytes_.end(), range.begin(), range.end());
+  }
+  std::vector<uint8_t>& bytes() { return bytes_; }
+
+ private:
+  std::vector<uint8_t> bytes_;
+};
+
+// After the end everything reads as zero, and failed() says so.
+class BundleReader {
+ public:
+  explicit BundleReader(absl::Span<const uint8_t> bytes) : rest_(bytes) {}
+
+  template <typename Integer>
+  Integer Number() {
+    uint64_t value = 0;
+    const auto bytes = Take(sizeof(Integer));
+    for (size_t i = 0; i < bytes.size(); ++i) value |= uint64_t{bytes[i]} << (8 * i);
+    return static_cast<Integer>(value);
+  }
+  absl::Span<const uint8_t> Take(size_t size) {
+    if (size > rest_.size()) {
+      failed_ = true;
+      return {};
+    }
+    const auto taken = rest_.first(size);
+    rest_.remove_prefix(size);
+    return taken;
+  }
+  std::vector<uint8_t> Vector(size_t size) {
+    const auto taken = Take(size);
+    return {taken.begin(), taken.end()};
+  }
+  template <size_t N>
+  void Into(std::array<uint8_t, N>& out) {
+    const auto taken = Take(N);
+    std::copy(taken.begin(), taken.end(), out.begin());
+  }
+  [[nodiscard]] bool failed() const { return failed_; }
+  [[nodiscard]] bool empty() const { return rest_.empty(); }
+
+ private:
+  absl::Span<const uint8_t> rest_;
+  bool failed_ = false;
+};
+
+void WriteProtector(const ProtectorRecord& record, BundleWriter& out) {
+  out.Bytes(record.id);
+  out.Number(static_cast<uint8_t>(record.kind));
+  out.Number(record.created_unix_s);
+  out.Number(static_cast<uint16_t>(record.parameters.size()));
+  out.Bytes(record.parameters);
+  out.Bytes(record.nonce);
+  out.Bytes(record.wrapped_key);
+}
+
+absl::StatusOr<ProtectorRecord> ReadProtector(BundleReader& in) {
+  ProtectorRecord record;
+  in.Into(record.id);
+  record.kind = static_cast<ProtectorKind>(in.Number<uint8_t>());
+  record.created_unix_s = in.Number<int64_t>();
+  const auto size = in.Number<uint16_t>();
+  if (size > kMaxParameters) return Unusable("impossible parameters");
+  record.parameters = in.Vector(size);
+  record.nonce = in.Vector(kNonceSize);
+  record.wrapped_key = in.Vector(kWrappedSize);
+  if (in.failed()) return Unusable("cut short");
+  // A share is between users of one machine and is not carried.
+  if (record.kind < ProtectorKind::kPassphrase || record.kind > ProtectorKind::kDefaultKey) {
+    return Unusable("a protector of an unknown kind");
+  }
+  return record;
+}
+
+absl::StatusOr<KeyRecord> ReadKey(Uid uid, BundleReader& in) {
+  KeyRecord key{.uid = uid};
+  const auto name = in.Take(in.Number<uint8_t>());
+  key.name.assign(name.begin(), name.end());
+  in.Into(key.identifier);
+  key.created_unix_s = in.Number<int64_t>();
+  const auto protectors = in.Number<uint8_t>();
+  if (in.failed() || protectors == 0 || protectors > kMaxProtectors) {
+    return Unusable("an impossible number of protectors");
+  }
+  const bool is_default = key.name == kDefaultKeyName;
+  size_t passphrases = 0;
+  for (size_t i = 0; i < protectors; ++i) {
+    ASSIGN_OR_RETURN(ProtectorRecord record, ReadProtector(in));
+    if (is_default == (record.kind == ProtectorKind::kDefaultKey)) {
+      return Unusable("a protector of the wrong kind");
+    }
+    // More would each cost the service a derivation.
+    if (record.kind == ProtectorKind::kPassphrase && ++passphrases > 1) {
+      return Unusable("more than one passphrase");
+    }
+    key.protectors.push_back(std::move(record));
+  }
+  return key;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<uint8_t>> EncodeBundle(const Bundle& bundle) {
+  BundleWriter out;
+  out.Bytes(kBundleMagic);
+  out.Number(kBundleVersion);
+  out.Number(uint32_t{bundle.uid});
+  out.Number(static_cast<uint8_t>(bundle.keys.size()));
+  for (const KeyRecord& key : bundle.keys) {
+    out.Number(static_cast<uint8_t>(key.name.size()));
+    out.Bytes(key.name);
+    out.Bytes(key.identifier);
+    out.Number(key.created_unix_s);
+    out.Number(static_cast<uint8_t>(key.protectors.size()));
+    for (const ProtectorRecord& record : key.protectors) WriteProtector(record, out);
+  }
+  out.Bytes(Checksum(out.bytes()));
+  if (out.bytes().size() > kMaxBundleSize) {
+    return Error(ErrorReason::kTooManyKeys, "too many keys for one export");
+  }
+  return std::move(out.bytes());
+}
+
+absl::StatusOr<Bundle> DecodeBundle(absl::Span<const uint8_t> bytes) {
+  if (bytes.size() > kMaxBundleSize) return Unusable("too large");
+  if (bytes.size() < kBundleMagic.size() + 1 + kChecksumSize ||
+      !std::equal(kBundleMagic.begin(), kBundleMagic.end(), bytes.begin())) {
+    return Unusable("not a file of exported keys");
+  }
+  const auto text = bytes.first(bytes.size() - kChecksumSize);
+  const auto sum = Checksum(text);
+  if (!std::equal(sum.begin(), sum.end(), bytes.end() - kChecksumSize)) return Unusable("damaged");
+  BundleReader in(text.subspan(kBundleMagic.size()));
+  if (in.Number<uint8_t>() != kBundleVersion) {
+    return Error(ErrorReason::kStoreTooNew, "exported by a later version");
+  }
+  Bundle bundle{.uid = in.Number<uint32_t>()};
+  const auto count = in.Number<uint8_t>();
+  std::set<std::string> names;
+  for (size_t i = 0; i < count; ++i) {
+    ASSIGN_OR_RETURN(KeyRecord key, ReadKey(bundle.uid, in));
+    if (!names.insert(key.name).second) return Unusable("a key twice");
+    bundle.keys.push_back(std::move(key));
+  }
+  if (in.failed() || !in.empty()) return Unusable("of an impossible length");
+  // The first opens the others.
+  if (bundle.keys.empty() || bundle.keys[0].name != kDefaultKeyName) {
+    return Unusable("without a default key");
+  }
+  return bundle;
+}
+
+}  // namespace ext4crypt

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// A user's keys in wrapped form as one piece of bytes, to be carried to another machine.
+//
+// Nothing in it is secret that the store does not hold as well, and nothing is trusted: each
+// protector authenticates its own place, and the checksum only tells damage from a wrong
+// passphrase.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "daemon/core/types.h"
+
+namespace ext4crypt {
+
+struct Bundle {
+  Uid uid = 0;  // of the user there: part of what the protectors authenticate
+  std::vector<KeyRecord> keys;
+};
+
+// Below the limit of one message to the service.
+inline constexpr size_t kMaxBundleSize = 24 * 1024;
+
+// kTooManyKeys when it would be larger than kMaxBundleSize.
+[[nodiscard]] absl::StatusOr<std::vector<uint8_t>> EncodeBundle(const Bundle& bundle);
+// kRecordUnusable for anything that EncodeBundle() cannot have written, kStoreTooNew for a later
+// version's.
+[[nodiscard]] absl::StatusOr<Bundle> DecodeBundle(absl::Span<const uint8_t> bytes);
+
+}  // namespace ext4crypt

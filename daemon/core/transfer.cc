@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/core/transfer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/error.h"
+#include "common/status_macros.h"
+#include "daemon/core/named_keys.h"
+#include "daemon/crypto/hkdf.h"
+
+namespace ext4crypt {
+
+absl::StatusOr<std::vector<uint8_t>> Transfer::Export(Uid uid, const Credential& credential) {
+  ASSIGN_OR_RETURN(const KeyRecord record, store_.FindKey(uid, kDefaultKeyName));
+  RETURN_IF_ERROR(opener_.Open(record, credential).status());
+  Bundle bundle{.uid = uid};
+  ASSIGN_OR_RETURN(bundle.keys, store_.ListKeys(uid));
+  const auto at = std::find_if(bundle.keys.begin(), bundle.keys.end(),
+                               [](const KeyRecord& key) { return key.name == kDefaultKeyName; });
+  if (at == bundle.keys.end()) return Error(ErrorReason::kChangedMeanwhile, "the key is gone");
+  std::rotate(bundle.keys.begin(), at, at + 1);
+  return EncodeBundle(bundle);
+}
+
+absl::StatusOr<std::vector<Transfer::PlainKey>> Transfer::OpenAll(Uid guesser, const Bundle& bundle,
+                                                                  const Credential& credential) {
+  std::vector<PlainKey> keys;
+  for (const ProtectorRecord& record : bundle.keys[0].protectors) {
+    if (!kinds_.at(record.kind)->IsAffordable(record)) {
+      return Error(ErrorReason::kRecordUnusable, "its passphrase costs more than is done for it");
+    }
+  }
+  // Guesses count for who asks: the uid of the bundle is only a number that somebody wrote.
+  ASSIGN_OR_RETURN(OpenedKey first, opener_.Open(bundle.keys[0], credential, guesser));
+  keys.push_back(
+      {.name = bundle.keys[0].name, .record = bundle.keys[0], .key = std::move(first.key)});
+  for (size_t i = 1; i < bundle.keys.size(); ++i) {
+    const KeyRecord& record = bundle.keys[i];
+    const ProtectorBinding binding{.uid = bundle.uid, .identifier = record.identifier};
+    if (!IsKeyName(record.name)) return Error(ErrorReason::kRecordUnusable, "an impossible name");
+    auto key =
+        kinds_.at(ProtectorKind::kDefaultKey)->Unwrap(binding, record.protectors[0], keys[0].key);
+    if (!key.ok() || FscryptKeyIdentifier(*key) != record.identifier) {
+      return Error(ErrorReason::kRecordUnusable, "a named key does not open", record.name);
+    }
+    keys.push_back({.name = record.name, .record = record, .key = *std::move(key)});
+  }
+  return keys;
+}
+
+absl::StatusOr<ImportedKeys> Transfer::Import(Uid uid, absl::Span<const uint8_t> bytes,
+                                              const Credential& credential,
+                                              const SecretBuffer& new_passphrase,
+                                              const std::string& name) {
+  ASSIGN_OR_RETURN(const Bundle bundle, DecodeBundle(bytes));
+  ASSIGN_OR_RETURN(std::vector<PlainKey> keys, OpenAll(uid, bundle, credential));
+  if (!name.empty()) return ImportAsNamed(uid, std::move(keys), name);
+
+  ImportedKeys imported{.identifier = keys[0].record.identifier};
+  std::vector<KeyRecord> records;
+  for (PlainKey& plain : keys) {
+    imported.names.push_back(plain.name);
+    plain.record.uid = uid;
+    if (uid != bundle.uid && plain.name != kDefaultKeyName) {
+      ASSIGN_OR_RETURN(plain.record.protectors,
+                       enrolment_.WrapForDefaultKey(uid, plain.key, keys[0].key));
+    }
+    records.push_back(plain.record);
+  }
+  std::vector<ProtectorRecord>& protectors = records[0].protectors;
+  if (uid != bundle.uid) {
+    // Key files and the old code are bound to the old uid; who has them proves nothing here.
+    const bool typed = credential.kind == ProtectorKind::kPassphrase;
+    ASSIGN_OR_RETURN(Enrolment::NewProtectors made,
+                     enrolment_.MakeProtectors(
+                         uid, keys[0].key,
+                         typed && new_passphrase.empty() ? credential.secret : new_passphrase));
+    protectors = std::move(made.records);
+    imported.recovery_code = std::move(made.recovery_code);
+  } else if (!new_passphrase.empty()) {
+    ASSIGN_OR_RETURN(ProtectorRecord fresh,
+                     enrolment_.MakePassphrase(uid, keys[0].key, new_passphrase));
+    std::erase_if(protectors, [](const ProtectorRecord& protector) {
+      return protector.kind == ProtectorKind::kPassphrase;
+    });
+    protectors.insert(protectors.begin(), std::move(fresh));
+    if (protectors.size() > kMaxProtectors) {
+      return Error(ErrorReason::kTooManyProtectors, "as many as may be");
+    }
+  }
+  RETURN_IF_ERROR(store_.CreateKeys(records));
+  return imported;
+}
+
+absl::StatusOr<ImportedKeys> Transfer::ImportAsNamed(Uid uid, std::vector<PlainKey> keys,
+                                                     const std::string& name) {
+  const auto ours = vault_.Held(uid);
+  if (ours == nullptr) return Error(ErrorReason::kVaultLocked, "the default key is not held");
+  ASSIGN_OR_RETURN(const std::vector<KeyRecord> present, store_.ListKeys(uid));
+  if (present.size() + keys.size() > kMaxKeys) {
+    return Error(ErrorReason::kTooManyKeys, "more than may be");
+  }
+  ImportedKeys imported{.identifier = keys[0].record.identifier};
+  std::vector<KeyRecord> records;
+  for (PlainKey& plain : keys) {
+    plain.record.uid = uid;
+    plain.record.name = plain.name == kDefaultKeyName ? name : absl::StrCat(name, ".", plain.name);
+    if (!IsKeyName(plain.record.name) || plain.record.name == kDefaultKeyName) {
+      return Error(ErrorReason::kKeyNameInvalid, "no name for a key", plain.record.name);
+    }
+    ASSIGN_OR_RETURN(plain.record.protectors,
+                     enrolment_.WrapForDefaultKey(uid, plain.key, ours->key));
+    imported.names.push_back(plain.record.name);
+    records.push_back(plain.record);
+  }
+  const absl::Status created = store_.CreateKeys(records);
+  if (ReasonOf(created) == ErrorReason::kAlreadyEnrolled) {
+    return Error(ErrorReason::kKeyExists, "a key of that name exists", name);
+  }
+  RETURN_IF_ERROR(created);
+  return imported;
+}
+
+}  // namespace ext4crypt

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Carrying a user's keys to another machine: export, and import there.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "daemon/core/bundle.h"
+#include "daemon/core/enrolment.h"
+#include "daemon/core/key_opener.h"
+#include "daemon/core/key_store.h"
+#include "daemon/core/vault.h"
+
+namespace ext4crypt {
+
+struct ImportedKeys {
+  KeyIdentifier identifier{};      // of what was the default key there
+  std::vector<std::string> names;  // as they are called here
+  SecretBuffer recovery_code;      // empty when the old one goes on working
+};
+
+// Safe to call from any thread.
+class Transfer {
+ public:
+  Transfer(KeyStore& store, const ProtectorKinds& kinds, KeyOpener& opener, Enrolment& enrolment,
+           Vault& vault)
+      : store_(store), kinds_(kinds), opener_(opener), enrolment_(enrolment), vault_(vault) {}
+
+  // All keys of the user's own, wrapped as they are. The credential is asked for because the
+  // result can be guessed at without our limits. Keys others share stay with them.
+  [[nodiscard]] absl::StatusOr<std::vector<uint8_t>> Export(Uid uid, const Credential& credential);
+
+  // For a user without keys here: the same keys, with the same protectors if the uid is the same;
+  // else wrapped anew, under `credential` and a new recovery code. `new_passphrase` replaces the
+  // passphrase; with another uid it is needed unless the credential is one.
+  // With `name`: for a user who has a default key, which must be unlocked; the keys become named
+  // keys of that name, and of "NAME.OLD-NAME".
+  // kRecordUnusable, kAlreadyEnrolled, kKeyExists, kTooManyKeys.
+  [[nodiscard]] absl::StatusOr<ImportedKeys> Import(Uid uid, absl::Span<const uint8_t> bundle,
+                                                    const Credential& credential,
+                                                    const SecretBuffer& new_passphrase,
+                                                    const std::string& name);
+
+ private:
+  struct PlainKey {
+    std::string name;
+    KeyRecord record;
+    SecretBuffer key;
+  };
+  // All of them, each checked against its identifier.
+  [[nodiscard]] absl::StatusOr<std::vector<PlainKey>> OpenAll(Uid guesser, const Bundle& bundle,
+                                                              const Credential& credential);
+  [[nodiscard]] absl::StatusOr<ImportedKeys> ImportAsNamed(Uid uid, std::vector<PlainKey> keys,
+                                                           const std::string& name);
+
+  KeyStore& store_;
+  const ProtectorKinds& kinds_;
+  KeyOpener& opener_;
+  Enrolment& enrolment_;
+  Vault& vault_;
+};
+
+}  // namespace ext4crypt

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keys carried to another machine: the same volume, another store.
+#include <gmock/gmock.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/integration/keyd_fixture.h"
+
+namespace ext4crypt {
+namespace {
+
+using testing::HasSubstr;
+
+class TransferTest : public KeydTest {
+ protected:
+  void SetUp() override {
+    KeydTest::SetUp();
+    if (HasFatalFailure()) return;
+    StartDaemon();
+    volume_ = MountVolume("a");
+    Enrol(alice(), kPassphrase, &code_);
+    Unlock(alice(), kPassphrase);
+    dir_ = MakeEncryptedDir(volume_, "d", alice());
+    ASSERT_EQ(Cli(alice(), {"key", "create", "work"}).exit_code, 0);
+    work_dir_ = MakeDir(volume_ + "/w", alice());
+    ASSERT_EQ(Cli(alice(), {"setpolicy", work_dir_, "--allow-unauthenticated", "--key", "work"})
+                  .exit_code,
+              0);
+    for (const std::string& dir : {dir_, work_dir_}) {
+      MustRun({"sh", "-c", "echo secret >" + dir + "/file; chmod -R a+rwX " + dir});
+    }
+    MustRun({"install", "-d", "-m", "1777", work() + "/stick"});
+    file_ = work() + "/stick/keys";
+    const RunResult exported = WithPassphrase(alice(), {"export", file_});
+    ASSERT_EQ(exported.exit_code, 0) << exported.out << exported.err;
+    ASSERT_EQ(Cli(alice(), {"lock"}).exit_code, 0);
+    // The other machine.
+    ASSERT_EQ(StopDaemon(), 0);
+    MustRun({"mv", state_dir(), work() + "/lost"});
+    StartDaemon();
+  }
+  RunResult WithPassphrase(uid_t uid, std::vector<std::string> arguments,
+                           const std::string& lines = std::string(kPassphrase) + "\n") {
+    arguments.insert(arguments.end(), {"--passphrase-fd", "3"});
+    return Cli(uid, arguments, lines);
+  }
+  static std::string Reason(const RunResult& result) { return JsonField(result.out, "reason"); }
+  bool Reads(uid_t uid, const std::string& dir) {
+    MustRun({"sh", "-c", "echo 2 > /proc/sys/vm/drop_caches"});
+    return RunAs(uid, {"cat", dir + "/file"}).out == "secret\n";
+  }
+  void GiveFileTo(uid_t uid) { MustRun({"chown", std::to_string(uid), file_}); }
+
+  std::string volume_;
+  std::string dir_;
+  std::string work_dir_;
+  std::string file_;
+  std::string code_;
+};
+
+TEST_F(TransferTest, SameUserHasAllKeysAndAllWaysToUnlock) {
+  struct stat info = {};
+  ASSERT_EQ(stat(file_.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0600U);
+  EXPECT_EQ(Reason(WithPassphrase(alice(), {"unlock"})), "NOT_ENROLLED");
+  const RunResult imported = WithPassphrase(alice(), {"import", file_});
+  ASSERT_EQ(imported.exit_code, 0) << imported.out << imported.err;
+  EXPECT_EQ(JsonField(imported.out, "recovery_code"), "");
+  Unlock(alice(), kPassphrase);
+  EXPECT_TRUE(Reads(alice(), dir_));
+  EXPECT_TRUE(Reads(alice(), work_dir_));
+  ASSERT_EQ(Cli(alice(), {"lock"}).exit_code, 0);
+  EXPECT_EQ(WithPassphrase(alice(), {"unlock", "--recovery"}, code_ + "\n").exit_code, 0);
+  EXPECT_EQ(Reason(WithPassphrase(alice(), {"import", file_})), "ALREADY_ENROLLED");
+}
+
+TEST_F(TransferTest, RecoveryCodeImportsWithANewPassphrase) {
+  const RunResult imported =
+      WithPassphrase(alice(), {"import", file_, "--recovery"}, code_ + "\nanother passphrase\n");
+  ASSERT_EQ(imported.exit_code, 0) << imported.out << imported.err;
+  EXPECT_EQ(Reason(WithPassphrase(alice(), {"unlock"})), "WRONG_PASSPHRASE");
+  Unlock(alice(), "another passphrase");
+  EXPECT_TRUE(Reads(alice(), work_dir_));
+}
+
+TEST_F(TransferTest, AnotherUidGetsANewRecoveryCode) {
+  GiveFileTo(bob());
+  const RunResult imported = WithPassphrase(bob(), {"import", file_});
+  ASSERT_EQ(imported.exit_code, 0) << imported.out << imported.err;
+  const std::string fresh = JsonField(imported.out, "recovery_code");
+  ASSERT_NE(fresh, "");
+  EXPECT_EQ(Reason(WithPassphrase(bob(), {"unlock", "--recovery"}, code_ + "\n")),
+            "WRONG_RECOVERY_CODE");
+  EXPECT_EQ(WithPassphrase(bob(), {"unlock", "--recovery"}, fresh + "\n").exit_code, 0);
+  EXPECT_TRUE(Reads(bob(), dir_));
+  EXPECT_TRUE(Reads(bob(), work_dir_));
+  // The very key is in the store: not once more for somebody else.
+  GiveFileTo(alice());
+  EXPECT_EQ(Reason(WithPassphrase(alice(), {"import", file_})), "KEY_EXISTS");
+}
+
+TEST_F(TransferTest, BesideADefaultKeyUnderAName) {
+  GiveFileTo(bob());
+  Enrol(bob(), "bob's own passphrase");
+  EXPECT_EQ(Reason(WithPassphrase(bob(), {"import", file_, "--as", "old"})), "VAULT_LOCKED");
+  Unlock(bob(), "bob's own passphrase");
+  EXPECT_EQ(Reason(WithPassphrase(bob(), {"import", file_, "--as", "a b"})), "KEY_NAME_INVALID");
+  const RunResult imported = WithPassphrase(bob(), {"import", file_, "--as", "old"});
+  ASSERT_EQ(imported.exit_code, 0) << imported.out << imported.err;
+  EXPECT_TRUE(Reads(bob(), dir_));
+  EXPECT_TRUE(Reads(bob(), work_dir_));
+  EXPECT_THAT(Cli(bob(), {"key", "list"}).out, HasSubstr("\"old.work\""));
+  // By bob's passphrase alone, from now on.
+  ASSERT_EQ(Cli(bob(), {"lock"}).exit_code, 0);
+  EXPECT_FALSE(Reads(bob(), dir_));
+  Unlock(bob(), "bob's own passphrase");
+  EXPECT_TRUE(Reads(bob(), dir_));
+}
+
+TEST_F(TransferTest, WrongGuessesAndDamageImportNothing) {
+  GiveFileTo(bob());
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(Reason(WithPassphrase(bob(), {"import", file_}, "not the passphrase\n")),
+              "WRONG_PASSPHRASE");
+  }
+  EXPECT_EQ(Reason(WithPassphrase(bob(), {"import", file_})), "THROTTLED");
+  // They count for who guessed, not for whom the file names.
+  MustRun({"sh", "-c", "cp " + file_ + " " + file_ + "2"});
+  file_ += "2";
+  GiveFileTo(alice());
+  MustRun({"sh", "-c", "printf x | dd of=" + file_ + " bs=1 seek=100 conv=notrunc status=none"});
+  EXPECT_EQ(WithPassphrase(alice(), {"import", file_}).exit_code, 27);
+  MustRun({"sh", "-c", "head -c 40000 /dev/zero >" + file_});
+  EXPECT_EQ(Reason(WithPassphrase(alice(), {"import", file_})), "RECORD_UNUSABLE");
+  EXPECT_EQ(Reason(WithPassphrase(alice(), {"import", work() + "/stick/none"})), "RECORD_UNUSABLE");
+  EXPECT_EQ(Reason(Cli(alice(), {"status"})), "") << "the service is well";
+  EXPECT_EQ(JsonField(Cli(alice(), {"status"}).out, "enrolled"), "false");
+}
+
+TEST_F(TransferTest, ExportNeedsTheCredentialAndReplacesNoFile) {
+  Enrol(bob(), kPassphrase);
+  const std::string bobs = work() + "/stick/bobs";
+  EXPECT_EQ(Reason(WithPassphrase(bob(), {"export", bobs}, "not the passphrase\n")),
+            "WRONG_PASSPHRASE");
+  EXPECT_NE(access(bobs.c_str(), F_OK), 0);
+  EXPECT_EQ(Reason(WithPassphrase(bob(), {"export", file_})), "RECORD_UNUSABLE");
+}
+
+}  // namespace
+}  // namespace ext4crypt
