@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "volume/mounted.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <linux/types.h>
@@ -15,11 +14,11 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
-#include <memory>
 #include <mutex>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/directory.h"
 #include "common/unique_fd.h"
 #include "ext4crypt/uapi.h"
 #include "volume/bytes.h"
@@ -64,16 +63,7 @@ class Walker {
   void Report(Finding finding, const std::string& relative) {
     finding.path = absl::StrCat(path_, "/", relative);
     const std::lock_guard<std::mutex> lock(mutex_);
-    switch (SeverityOf(finding.reason)) {
-      case Severity::kAuthentication:
-        ++totals_.authentication_findings;
-        break;
-      case Severity::kKey:
-        ++totals_.key_findings;
-        break;
-      default:
-        ++totals_.structure_findings;
-    }
+    totals_.Count(finding.reason);
     if (options_.on_finding) options_.on_finding(finding);
   }
 
@@ -91,28 +81,21 @@ class Walker {
       ReportOpen(relative, errno);
       return;
     }
-    const int copy = ::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0);
-    const std::unique_ptr<DIR, int (*)(DIR*)> dir(::fdopendir(copy), ::closedir);
-    if (dir == nullptr) {
-      if (copy >= 0) ::close(copy);
-      ReportOpen(relative, errno);
-      return;
-    }
     ++totals_.directories;
-    errno = 0;
-    while (const dirent* entry = ::readdir(dir.get())) {
-      const std::string name = entry->d_name;
+    const int error = ForEachName(fd.get(), [&](const char* name) {
+      const std::string child = relative == "." ? name : absl::StrCat(relative, "/", name);
       struct stat st = {};
-      if (name != "." && name != ".." &&
-          ::fstatat(fd.get(), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
-        const std::string child = relative == "." ? name : absl::StrCat(relative, "/", name);
-        if (S_ISDIR(st.st_mode)) pending.push_back(child);
-        if (S_ISREG(st.st_mode)) pool_.Submit([this, child] { ReadFile(child); });
+      if (::fstatat(fd.get(), name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+        ReportOpen(child, errno);
+      } else if (S_ISDIR(st.st_mode)) {
+        pending.push_back(child);
+      } else if (S_ISREG(st.st_mode)) {
+        pool_.Submit([this, child] { ReadFile(child); });
       }
-      errno = 0;
-    }
-    if (errno != 0) {
-      Report({.reason = Reason::kDirectoryMalformed, .detail = std::strerror(errno)}, relative);
+      return true;
+    });
+    if (error != 0) {
+      Report({.reason = Reason::kDirectoryMalformed, .detail = std::strerror(error)}, relative);
     }
   }
 

@@ -12,14 +12,11 @@
 
 namespace ext4crypt::volume {
 
-struct MountedTotals {
+struct MountedTotals : FindingCounts {
   uint64_t directories = 0;
   uint64_t files = 0;            // authenticated ones, read to their end
   uint64_t bytes = 0;            // of them
   uint64_t unauthenticated = 0;  // files without tags: not read
-  uint64_t authentication_findings = 0;
-  uint64_t structure_findings = 0;
-  uint64_t key_findings = 0;
 };
 
 struct MountedOptions {

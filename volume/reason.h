@@ -103,4 +103,13 @@ struct Finding {
   std::string detail;
 };
 
+// How many findings of each severity there were.
+struct FindingCounts {
+  uint64_t authentication_findings = 0;
+  uint64_t structure_findings = 0;
+  uint64_t key_findings = 0;
+
+  void Count(Reason reason);
+};
+
 }  // namespace ext4crypt::volume

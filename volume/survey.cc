@@ -104,16 +104,7 @@ class Survey::Impl {
   void Report(Finding finding, const std::string& path) {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (finding.path.empty()) finding.path = path;
-    switch (SeverityOf(finding.reason)) {
-      case Severity::kAuthentication:
-        ++totals_.authentication_findings;
-        break;
-      case Severity::kKey:
-        ++totals_.key_findings;
-        break;
-      default:
-        ++totals_.structure_findings;
-    }
+    totals_.Count(finding.reason);
     if (options_.on_finding) options_.on_finding(finding);
   }
 

@@ -35,7 +35,7 @@ struct PolicyTotals {
   bool key_given = false;
 };
 
-struct SurveyTotals {
+struct SurveyTotals : FindingCounts {
   uint64_t plain_files = 0;
   uint64_t plain_bytes = 0;
   uint64_t directories = 0;
@@ -44,9 +44,6 @@ struct SurveyTotals {
   std::vector<std::string> per_user_paths;
   std::map<Policy, PolicyTotals> policies;
   ScanCounts counts;
-  uint64_t authentication_findings = 0;
-  uint64_t structure_findings = 0;
-  uint64_t key_findings = 0;
 };
 
 struct SurveyOptions {

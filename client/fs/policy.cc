@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/fs/policy.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/fscrypt.h>
 #include <sys/ioctl.h>
@@ -10,14 +9,13 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <iterator>
-#include <memory>
 #include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "common/directory.h"
 #include "common/error.h"
 #include "common/mountinfo.h"
 #include "common/paths.h"
@@ -150,16 +148,10 @@ absl::StatusOr<std::optional<Policy>> PolicyDir::GetPolicy() const {
 }
 
 absl::StatusOr<bool> PolicyDir::IsEmpty() const {
-  // A descriptor of its own: reading moves the offset.
-  UniqueFd copy(::openat(fd_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!copy.valid()) return OpenError(errno, path_);
-  const std::unique_ptr<DIR, int (*)(DIR*)> dir(::fdopendir(copy.get()), ::closedir);
-  if (dir == nullptr) return OpenError(errno, path_);
-  (void)copy.release();
-  while (const struct dirent* entry = ::readdir(dir.get())) {
-    if (std::strcmp(entry->d_name, ".") != 0 && std::strcmp(entry->d_name, "..") != 0) return false;
-  }
-  return true;
+  bool empty = true;
+  const int error = ForEachName(fd_.get(), [&empty](const char*) { return empty = false; });
+  if (error != 0) return OpenError(error, path_);
+  return empty;
 }
 
 absl::Status PolicyDir::SetPolicy(const Policy& policy) const {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/migrate/node.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/stat.h>
 #include <sys/sysmacros.h>
@@ -9,9 +8,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <memory>
 #include <utility>
 
+#include "common/directory.h"
 #include "common/error.h"
 
 namespace ext4crypt {
@@ -92,21 +91,12 @@ absl::StatusOr<UniqueFd> OpenDirectory(const At& at, const std::string& path) {
 }
 
 absl::StatusOr<std::vector<std::string>> ListDirectory(int dir, const std::string& path) {
-  // A descriptor of its own: reading moves the offset.
-  UniqueFd copy(::openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!copy.valid()) return NodeError(errno, "open", path);
-  const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(copy.get()), ::closedir);
-  if (stream == nullptr) return NodeError(errno, "open", path);
-  (void)copy.release();
   std::vector<std::string> names;
-  for (;;) {
-    errno = 0;
-    const struct dirent* entry = ::readdir(stream.get());
-    if (entry == nullptr && errno != 0) return NodeError(errno, "readdir", path);
-    if (entry == nullptr) break;
-    const std::string name = entry->d_name;
-    if (name != "." && name != "..") names.push_back(name);
-  }
+  const int error = ForEachName(dir, [&names](const char* name) {
+    names.emplace_back(name);
+    return true;
+  });
+  if (error != 0) return NodeError(error, "readdir", path);
   std::sort(names.begin(), names.end());
   return names;
 }

@@ -197,9 +197,7 @@ class JsonReport : public Report {
     for (const auto& [policy, p] : totals.policies) WritePolicy(ContextFor(policy), p);
     json_.CloseArray();
     if (contents_checked) WriteCounts(totals.counts);
-    json_.Field("authentication_findings", totals.authentication_findings);
-    json_.Field("structure_findings", totals.structure_findings);
-    json_.Field("key_findings", totals.key_findings);
+    WriteFindingCounts(totals);
     End(exit_code);
   }
 
@@ -209,9 +207,7 @@ class JsonReport : public Report {
     json_.Field("files", t.files);
     json_.Field("bytes", t.bytes);
     json_.Field("unauthenticated", t.unauthenticated);
-    json_.Field("authentication_findings", t.authentication_findings);
-    json_.Field("structure_findings", t.structure_findings);
-    json_.Field("key_findings", t.key_findings);
+    WriteFindingCounts(t);
     End(exit_code);
   }
 
@@ -268,6 +264,12 @@ class JsonReport : public Report {
     json_.Field("written_pages", p.written_pages);
     json_.Field("tag_blocks", p.tag_blocks);
     json_.CloseObject();
+  }
+
+  void WriteFindingCounts(const FindingCounts& counts) {
+    json_.Field("authentication_findings", counts.authentication_findings);
+    json_.Field("structure_findings", counts.structure_findings);
+    json_.Field("key_findings", counts.key_findings);
   }
 
   void WriteCounts(const ScanCounts& c) {
