@@ -160,7 +160,10 @@ int RunVerify(const Options& options, bool json) {
   std::error_code error;
   if (std::filesystem::is_directory(options.image, error)) return RunMounted(options, json);
   if (options.key_files.empty()) {
-    return Refuse(json, Fail(Reason::kInvalidRequest, "an image needs a --key-file"));
+    return Refuse(json, Fail(Reason::kInvalidRequest,
+                             "an image or a device needs a --key-file. A passphrase or recovery "
+                             "code opens keys in the key service only: unlock there, mount the "
+                             "volume, and give the directory"));
   }
   const auto keys = ReadKeys(options.key_files);
   if (!keys.ok()) return Refuse(json, keys.status());
