@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// libFuzzer over exported keys: the input with a checksum that fits, as who writes such a file on
+// purpose would. What is read must be written again as it was, and keep to the service's limits.
+#include <cstdint>
+#include <cstdlib>
+#include <vector>
+
+#include "daemon/core/bundle.h"
+#include "daemon/crypto/checksum.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace ext4crypt;
+  std::vector<uint8_t> bytes = {'E', '4', 'C', 'K', 'E', 'Y', 'S', 1};
+  bytes.insert(bytes.end(), data, data + size);
+  (void)DecodeBundle(bytes);
+  const auto sum = Checksum(bytes);
+  bytes.insert(bytes.end(), sum.begin(), sum.end());
+  const auto bundle = DecodeBundle(bytes);
+  if (!bundle.ok()) return 0;
+  for (const KeyRecord& key : bundle->keys) {
+    if (key.uid != bundle->uid || key.protectors.empty() ||
+        key.protectors.size() > kMaxProtectors) {
+      std::abort();
+    }
+  }
+  const auto again = EncodeBundle(*bundle);
+  if (!again.ok() || *again != bytes) std::abort();
+  return 0;
+}
