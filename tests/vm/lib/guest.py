@@ -18,7 +18,12 @@ from .cpio import CpioWriter
 
 # The host's programs at the guest's hand; busybox serves the rest.
 PROGRAMS = ("mke2fs", "e2fsck", "debugfs", "dumpe2fs", "tune2fs", "filefrag", "e2image", "resize2fs", "lsattr", "chattr", "badblocks", "keyctl", "dmsetup",
-            "kmod", "blockdev", "fallocate", "fsfreeze", "setpriv", "sha256sum", "xargs", "cmp", "grep", "find", "bash")
+            "kmod", "blockdev", "fallocate", "fsfreeze", "setpriv", "sha256sum", "xargs", "cmp", "grep", "find", "bash",
+            "sshd", "ssh", "ssh-keygen", "login", "su", "sudo", "script")
+# What logging in loads or starts by itself, at the host's own paths.
+PLUGINS = ("/usr/lib/x86_64-linux-gnu/security/pam_unix.so", "/usr/lib/x86_64-linux-gnu/security/pam_permit.so",
+           "/usr/lib/x86_64-linux-gnu/security/pam_keyinit.so", "/usr/lib/x86_64-linux-gnu/security/pam_rootok.so",
+           "/usr/sbin/unix_chkpwd", "/usr/libexec/sudo/sudoers.so", "/usr/libexec/sudo/libsudo_util.so.0")
 LINKS = {"mkfs.ext4": "mke2fs", "modprobe": "kmod", "insmod": "kmod", "rmmod": "kmod", "lsmod": "kmod", "depmod": "kmod"}
 # Libraries that glibc opens by itself for user names.
 NSS = ("libnss_files.so.2",)
@@ -70,8 +75,9 @@ def _stripped(path: Path) -> bytes:
 def _base(build: Path, kernel: kernels.Kernel) -> Path:
     """The part that only changes with the host's packages or this directory, kept from run to run."""
     programs = [p for p in (shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin") for name in PROGRAMS) if p]
-    needed = _libraries(programs + [str(p) for p in _programs(build)])
-    stamp = hashlib.sha256(repr([kernel, [(p, os.stat(p).st_mtime_ns) for p in programs + needed],
+    plugins = [p for p in PLUGINS if os.path.exists(p)]
+    needed = _libraries(programs + plugins + [str(p) for p in _programs(build)])
+    stamp = hashlib.sha256(repr([kernel, [(p, os.stat(p).st_mtime_ns) for p in programs + plugins + needed],
                                  [Path(f).read_bytes() for f in (__file__, kernels.__file__)]]).encode()).hexdigest()[:16]
     path = build / "vm" / f"base-{kernel.kind}-{stamp}.cpio"
     if path.exists():
@@ -85,6 +91,9 @@ def _base(build: Path, kernel: kernels.Kernel) -> Path:
             _skeleton(out)
             for program in programs:
                 out.copy(f"usr/bin/{os.path.basename(program)}", Path(program))
+            for plugin in plugins:
+                # /usr/sbin is a link to /usr/bin there.
+                out.copy(plugin.replace("/usr/sbin/", "/usr/bin/").lstrip("/"), Path(plugin))
             for library in needed:
                 out.copy(_merged(library), Path(library))
             out.tree(staging / "lib", "usr/lib")
