@@ -7,7 +7,7 @@ PASS='correct horse battery staple'
 STORE=/var/lib/ext4crypt/keys.db
 export DEBIAN_FRONTEND=noninteractive PATH=/usr/sbin:/usr/bin:/sbin:/bin
 
-apt() { apt-get -q -y -o Dpkg::Use-Pty=0 --no-download --no-install-recommends "$@"; }
+apt() { apt-get -q -y -o Dpkg::Use-Pty=0 --no-install-recommends "$@"; }
 as() { # as USER COMMAND...: outside any login session
 	local user=$1
 	shift
