@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -260,6 +262,10 @@ class StoppedVolumeTest : public JournalTest {
 
   void SetUp() override {
     if (::geteuid() != 0) GTEST_SKIP() << "mounting needs root";
+    // Out of sight of key services that other tests start: those open every volume they see, and
+    // umount would find it busy.
+    ASSERT_EQ(::unshare(CLONE_NEWNS), 0);
+    ASSERT_EQ(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
     mount_ = dir_ + "/mnt";
     fs::create_directory(mount_);
   }
