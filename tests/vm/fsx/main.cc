@@ -90,10 +90,10 @@ class Runner {
     return rng_.below(kNear);
   }
   uint64_t any_length() {
-    switch (rng_.below(8)) {
+    if (rng_.one_in(options_.large_every)) return rng_.between(1, 700'000);  // crosses a whole tag group at times
+    switch (rng_.below(7)) {
       case 0: return rng_.between(1, 100);
       case 1: return kPage * rng_.between(1, 16);
-      case 2: return rng_.between(1, 700'000);  // crosses a whole tag group at times
       default: return rng_.between(1, 40'000);
     }
   }
@@ -305,7 +305,7 @@ const Runner::Kind Runner::kKinds[] = {
 
 int usage() {
   fputs("usage: e4c-fsx DIR [--ops N] [--seed S] [--files K] [--remount COMMAND] [--remount-every N] "
-        "[--rekey COMMAND] [--rekey-every N] [--only OP,OP...] [--verbose]\n", stderr);
+        "[--rekey COMMAND] [--rekey-every N] [--large-every N] [--only OP,OP...] [--verbose]\n", stderr);
   return 2;
 }
 
@@ -332,13 +332,15 @@ bool parse(int argc, char** argv, Options* options) {
       options->rekey = value;
     } else if (argument == "--rekey-every") {
       options->rekey_every = strtoull(value, nullptr, 10);
+    } else if (argument == "--large-every") {
+      options->large_every = strtoull(value, nullptr, 10);
     } else if (argument == "--only") {
       options->only = value;
     } else {
       return false;
     }
   }
-  return !options->directory.empty() && options->files > 0 && options->remount_every > 0 && options->rekey_every > 0;
+  return !options->directory.empty() && options->files > 0 && options->remount_every > 0 && options->rekey_every > 0 && options->large_every > 0;
 }
 
 int run(int argc, char** argv) {

@@ -16,6 +16,7 @@ struct Options {
   std::string remount;           // shell command that unmounts and mounts DIRECTORY's file system; empty: never
   uint64_t rekey_every = 1500;   // the same for the key
   std::string rekey;             // shell command that removes the directory's key and adds it again; empty: never
+  uint64_t large_every = 8;      // one range in so many may have up to 700,000 bytes; they cost most of the time
   std::string only;              // comma-separated names of operations; empty: all
   bool verbose = false;
 };
