@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# The module's own sources, compiled by two jobs inside an encrypted directory: what comes out is what came out on the host, also after a remount.
+# Takes half an hour by emulation, so only with --long. Needs the disk that tests/vm/compiler-disk makes, as --disk.
+# vm: disk=512M memory=1536 seconds=7200
+. /e4c/functions.sh
+
+load_module
+fresh_disk /dev/vda
+must mount -t "$FSTYPE" /dev/vda /mnt
+key=$(e4c-key add /mnt 7) || give_up "cannot add a key"
+mkdir /mnt/d /run/root
+must e4c-key set /mnt/d "$key"
+must mount -o ro /dev/vdb /run/root
+must mount --bind /mnt/d /run/root/build
+must mount -t proc proc /run/root/proc
+must mount -t devtmpfs devtmpfs /run/root/dev
+must mount -t tmpfs tmpfs /run/root/tmp
+check "the sources are copied" cp -r /run/root/src/. /run/root/build
+check "they compile" chroot /run/root /bin/sh /compile
+compared=$(wc -l </run/root/expected)
+cat >/tmp/compare <<-EOF
+	cd /run/root/build && sha256sum -c --quiet /run/root/expected
+EOF
+check "$compared objects are as compiled on the host" sh /tmp/compare
+must umount /run/root/build
+must umount /mnt
+must mount -t "$FSTYPE" /dev/vda /mnt
+must e4c-key add /mnt 7
+must mount --bind /mnt/d /run/root/build
+check "also after a remount" sh /tmp/compare
+check "make finds nothing left to do" chroot /run/root /bin/sh -c 'touch /tmp/now && /bin/sh /compile && test -z "$(find /build -newer /tmp/now -name "*.o")"'
+must umount /run/root/build
+check "unmounts" umount /mnt
+check "e2fsck finds nothing" e2fsck -fn /dev/vda
+finish
