@@ -73,9 +73,6 @@ absl::StatusOr<std::optional<Context>> ContextOf(const Inode& inode,
   }
   if (xattr == nullptr) return Fail(Reason::kContextMissing, "no attribute 9 \"c\"");
   ASSIGN_OR_RETURN(const Context context, ParseContext(xattr->value));
-  if (FindXattr(xattrs, kXattrIndexEncryption, E4C_INLINE_TAGS_XATTR) != nullptr) {
-    return Fail(Reason::kInlineTags, "attribute 9 \"t\"");
-  }
   return std::optional<Context>(context);
 }
 

@@ -37,7 +37,7 @@ struct Context {
 // Errors: kContextMalformed (size), kContextUnsupported (a value that version 1 refuses).
 [[nodiscard]] absl::StatusOr<Context> ParseContext(absl::Span<const uint8_t> bytes);
 
-// nullopt: the inode is not encrypted. Errors also kContextMissing, kXattrMalformed, kInlineTags.
+// nullopt: the inode is not encrypted. Errors also kContextMissing, kXattrMalformed.
 [[nodiscard]] absl::StatusOr<std::optional<Context>> ContextOf(const Inode& inode,
                                                                const std::vector<Xattr>& xattrs);
 

@@ -87,8 +87,6 @@ constexpr std::array<Row, static_cast<size_t>(Reason::kLast) + 1> kRows = {{
      "an authenticated file was made to look unauthenticated"},
     {R::kNotEncrypted, S::kAuthentication, "not_encrypted",
      "an unencrypted file stands in an encrypted directory"},
-    {R::kInlineTags, S::kAuthentication, "inline_tags",
-     "the file has inline tags, which this version refuses"},
     {R::kVolumeTruncated, S::kStructure, "volume_truncated",
      "the image is shorter than the file system in it"},
     {R::kSuperblockChecksum, S::kStructure, "superblock_checksum",

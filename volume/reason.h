@@ -55,7 +55,6 @@ enum class Reason : uint8_t {
   kPolicyMismatch,
   kDowngraded,
   kNotEncrypted,
-  kInlineTags,
   // Structure: faults that by themselves make no page unauthentic.
   kVolumeTruncated,
   kSuperblockChecksum,

@@ -28,7 +28,8 @@
 
 #define E4C_FORMAT_REVISION 1
 
-/* Bits in e4c_context.incompat that this version understands: none. */
+/* Bits in e4c_context.incompat. This version understands none of them. */
+#define E4C_INCOMPAT_INLINE_TAGS 0x01	/* reserved, see the end of this file */
 #define E4C_INCOMPAT_KNOWN 0
 
 struct e4c_context {
@@ -129,8 +130,9 @@ struct e4c_aad {
 
 /* ---- reserved ---------------------------------------------------------------
  *
- * xattr index 9, name "t": the seal and up to 7 page slots of a small file.
- * Not written in version 1; a file that has it is refused.
+ * xattr index 9, name "t": the seal and up to 7 page slots of a small file,
+ * whose context has E4C_INCOMPAT_INLINE_TAGS. Version 1 writes neither, refuses
+ * the feature like every other, and gives the attribute alone no meaning.
  */
 #define E4C_INLINE_TAGS_XATTR "t"
 

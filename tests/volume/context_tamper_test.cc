@@ -83,9 +83,10 @@ TEST_F(ContextTamperTest, AnEncryptFlagTakenAwayIsFound) {
   EXPECT_THAT(reasons, Contains(Reason::kContextMalformed));
 }
 
-TEST_F(ContextTamperTest, InlineTagsAreRefused) {
-  builder_->AddXattr(file_.inode, kXattrIndexEncryption, "t", std::vector<uint8_t>(8));
-  EXPECT_THAT(Inspect().reasons(), testing::ElementsAre(Reason::kInlineTags));
+TEST_F(ContextTamperTest, InlineTagsWithoutTheirFeatureMeanNothing) {
+  builder_->AddXattr(file_.inode, kXattrIndexEncryption, E4C_INLINE_TAGS_XATTR,
+                     std::vector<uint8_t>(8));
+  EXPECT_THAT(Inspect().reasons(), testing::IsEmpty());
 }
 
 TEST_F(ContextTamperTest, AnAttributeOfTheSameNameElsewhereIsNoContext) {

@@ -19,8 +19,8 @@ from .cpio import CpioWriter
 # The host's programs at the guest's hand; busybox serves the rest.
 PROGRAMS = ("mke2fs", "e2fsck", "debugfs", "dumpe2fs", "tune2fs", "filefrag", "e2image", "resize2fs", "lsattr", "chattr", "badblocks", "keyctl", "dmsetup",
             "kmod", "blockdev", "fallocate", "fsfreeze", "setpriv", "sha256sum", "xargs", "cmp", "grep", "find", "bash")
-# Only for a case with the line "# needs: login": a guest of 256 MB has no room for what it does not use.
-LOGIN_PROGRAMS = ("sshd", "ssh", "ssh-keygen", "login", "su", "sudo", "script")
+# Only for a case with the line "# needs: login" and so on: a guest of 256 MB has no room for what it does not use.
+EXTRA_PROGRAMS = {"login": ("sshd", "ssh", "ssh-keygen", "login", "su", "sudo", "script"), "stress-ng": ("stress-ng",)}
 # What logging in loads or starts by itself, at the host's own paths.
 PLUGINS = ("/usr/lib/x86_64-linux-gnu/security/pam_unix.so", "/usr/lib/x86_64-linux-gnu/security/pam_permit.so",
            "/usr/lib/x86_64-linux-gnu/security/pam_keyinit.so", "/usr/lib/x86_64-linux-gnu/security/pam_rootok.so",
@@ -40,7 +40,7 @@ def pack(build: Path, repo: Path, kernel: kernels.Kernel, case: Path, target: Pa
 
 
 def _pack(build: Path, repo: Path, kernel: kernels.Kernel, case: Path, target: Path) -> None:
-    base = _base(build, kernel, "\n# needs: login\n" in case.read_text())
+    base = _base(build, kernel, next((name for name in EXTRA_PROGRAMS if f"\n# needs: {name}\n" in case.read_text()), ""))
     scratch = target.with_suffix(".top")
     with CpioWriter(scratch) as out:
         out.copy("init", repo / "tests/vm/guest/init")
@@ -73,14 +73,14 @@ def _stripped(path: Path) -> bytes:
         return Path(copy.name).read_bytes() if done.returncode == 0 else path.read_bytes()
 
 
-def _base(build: Path, kernel: kernels.Kernel, login: bool) -> Path:
+def _base(build: Path, kernel: kernels.Kernel, extra: str) -> Path:
     """The part that only changes with the host's packages or this directory, kept from run to run."""
-    programs = [p for p in (shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin") for name in PROGRAMS + (LOGIN_PROGRAMS if login else ())) if p]
-    plugins = [p for p in PLUGINS if login and os.path.exists(p)]
+    programs = [p for p in (shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin") for name in PROGRAMS + EXTRA_PROGRAMS.get(extra, ())) if p]
+    plugins = [p for p in PLUGINS if extra == "login" and os.path.exists(p)]
     needed = _libraries(programs + plugins + [str(p) for p in _programs(build)])
     stamp = hashlib.sha256(repr([kernel, [(p, os.stat(p).st_mtime_ns) for p in programs + plugins + needed],
                                  [Path(f).read_bytes() for f in (__file__, kernels.__file__)]]).encode()).hexdigest()[:16]
-    kind = ("login-" if login else "") + kernel.kind
+    kind = (f"{extra}-" if extra else "") + kernel.kind
     path = build / "vm" / f"base-{kind}-{stamp}.cpio"
     if path.exists():
         return path
