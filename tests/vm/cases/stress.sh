@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# stress-ng's stressors of file systems in an encrypted directory, two workers of each, checking what they read. Only with --long.
-# e4c.each=SECONDS for each, in place of 4.
+# stress-ng's stressors of file systems in an encrypted directory, two workers of each, checking what they read. Only with --long, for which
+# scripts/setup --long installs stress-ng. e4c.each=SECONDS for each, in place of 4.
 # needs: stress-ng
 # vm: disk=512M memory=1024 seconds=3000
 . /e4c/functions.sh
 
-stressors="access acl aio aiol chattr chdir chmod chown copy-file dentry dir dirdeep dirmany dnotify dup fallocate fanotify fcntl fiemap file-ioctl filename flock
+stressors="access aio aiol chattr chdir chmod chown copy-file dentry dir dirdeep dirmany dnotify dup fallocate fanotify fcntl fiemap file-ioctl filename flock
 	fpunch fsize fstat getdent handle hdd inode-flags inotify io iomix lease link locka lockf lockofd mknod open readahead rename revio seek sendfile splice
-	symlink sync-file touch unlink utime verity xattr"
+	symlink sync-file touch utime verity xattr"
 
 encrypted_mount
 head -c 3000000 /dev/urandom >/tmp/standing
@@ -17,7 +17,8 @@ skipped=
 for name in $stressors; do
 	options=
 	case $name in
-	hdd | iomix | revio | seek | readahead | fallocate) options="--$name-bytes 16M" ;;
+	seek) options="--seek-size 16M" ;;
+	hdd | iomix | revio | readahead | fallocate) options="--$name-bytes 16M" ;;
 	copy-file) options="--copy-file-bytes 128M" ;; # its least
 	esac
 	# shellcheck disable=SC2086 # $options are words
