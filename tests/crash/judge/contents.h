@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/crash/shared/model.h"
+#include "tests/crash/model/model.h"
 
 namespace crash {
 

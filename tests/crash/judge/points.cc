@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "tests/crash/shared/marker.h"
+#include "tests/crash/model/marker.h"
 
 namespace crash {
 namespace {

@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
-#include "tests/crash/shared/marker.h"
+#include "tests/crash/model/marker.h"
 
 namespace crash {
 namespace {

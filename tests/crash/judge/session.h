@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "log.h"
-#include "tests/crash/shared/model.h"
+#include "tests/crash/model/model.h"
 
 namespace crash {
 

@@ -7,7 +7,7 @@
 #include <map>
 
 #include "absl/strings/str_cat.h"
-#include "tests/crash/shared/ledger.h"
+#include "tests/crash/model/ledger.h"
 #include "volume/extract.h"
 
 namespace crash {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes markers with O_DIRECT: see shared/marker.h.
+// Writes markers with O_DIRECT: see model/marker.h.
 #pragma once
 
 #include <string>
 
-#include "../shared/marker.h"
+#include "../model/marker.h"
 
 namespace crash {
 

@@ -7,7 +7,7 @@
 
 #include <cstdio>
 
-#include "../shared/ledger.h"
+#include "../model/ledger.h"
 
 namespace crash {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "../shared/model.h"
+#include "../model/model.h"
 #include "marks.h"
 
 namespace crash {

@@ -8,7 +8,7 @@
 #include <optional>
 
 #include "../../vm/fsx/rng.h"
-#include "../shared/disk.h"
+#include "../disk/disk.h"
 
 namespace tamper {
 namespace {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "../shared/disk.h"
+#include "../disk/disk.h"
 
 namespace tamper {
 
