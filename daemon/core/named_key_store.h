@@ -24,7 +24,7 @@ class NamedKeyStore {
   [[nodiscard]] virtual absl::StatusOr<SharingPublicKey> FindSharingKey(Uid uid) = 0;
 
   // Replaces a share of the same key with the same user. kNoSuchKey; kTooManyKeys when `with` has
-  // been given kMaxKeys already.
+  // been given kMaxSharesFromOne by `owner` already, or kMaxSharesWithOne by everybody.
   [[nodiscard]] virtual absl::Status PutShare(Uid owner, const std::string& name, Uid with,
                                               const ProtectorRecord& share) = 0;
   // kNotShared.

@@ -18,8 +18,13 @@ inline constexpr size_t kMasterKeySize = 64;  // FSCRYPT_MAX_KEY_SIZE, what AES-
 inline constexpr size_t kKeyFileSize = 64;
 // Of one key; each costs its owner nothing but the service's store some bytes.
 inline constexpr size_t kMaxProtectors = 16;
-// Named keys of one user, and those one user is given by others. The kernel lets a user claim 200.
+// Of one user's own. The kernel lets a user claim 200.
 inline constexpr size_t kMaxKeys = 64;
+// Of one user's keys, those given to one other. The rest of what a user can be given is thereby out
+// of the giver's reach.
+inline constexpr size_t kMaxSharesFromOne = 16;
+// By everybody together. With kMaxKeys own ones, still below 200.
+inline constexpr size_t kMaxSharesWithOne = 128;
 inline constexpr char kDefaultKeyName[] = "default";
 
 // fscrypt's name for a key: 16 bytes derived from it.

@@ -67,9 +67,11 @@ absl::Status SqliteKeyStore::PutShare(Uid owner, const std::string& name, Uid wi
     }
     {
       ASSIGN_OR_RETURN(SqliteStatement count,
-                       db_->Prepare("SELECT count(*) FROM shares WHERE uid = ?1"));
-      ASSIGN_OR_RETURN([[maybe_unused]] const bool row, count.Bind(1, int64_t{with}).Step());
-      if (count.Int(0) >= static_cast<int64_t>(kMaxKeys)) {
+                       db_->Prepare("SELECT count(*), coalesce(sum(keys.uid = ?2), 0) FROM shares"
+                                    " JOIN keys USING (key_id) WHERE shares.uid = ?1"));
+      RETURN_IF_ERROR(count.Bind(1, int64_t{with}).Bind(2, int64_t{owner}).Run());
+      if (count.Int(0) >= static_cast<int64_t>(kMaxSharesWithOne) ||
+          count.Int(1) >= static_cast<int64_t>(kMaxSharesFromOne)) {
         return Error(ErrorReason::kTooManyKeys, "the user has been given as many as may be");
       }
     }

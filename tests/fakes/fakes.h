@@ -21,8 +21,9 @@ namespace ext4crypt {
 class FakeClock final : public Clock {
  public:
   [[nodiscard]] int64_t MonotonicMs() const override { return now_ms; }
-  [[nodiscard]] int64_t UnixSeconds() const override { return 1'700'000'000 + now_ms / 1000; }
+  [[nodiscard]] int64_t UnixSeconds() const override { return 1'700'000'000 + now_ms / 1000 + wall_jump_s; }
   int64_t now_ms = 1000;
+  int64_t wall_jump_s = 0;
 };
 
 class FakeKeyStore final : public KeyStore {

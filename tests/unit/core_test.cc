@@ -2,6 +2,7 @@
 // Guessing, opening and enrolling, with fakes.
 #include <gtest/gtest.h>
 
+#include <ctime>
 #include <memory>
 
 #include "common/error.h"
@@ -33,6 +34,30 @@ TEST(GuessLimiterTest, FreeGuessesThenDoublingWaitsUpToABound) {
     EXPECT_TRUE(limiter.Begin(1).ok());
     expected_ms = std::min(expected_ms * 2, GuessLimiter::kMaxDelayMs);
   }
+}
+
+TEST(GuessLimiterTest, JumpOfTheWallClockNeitherEndsNorLengthensAWait) {
+  FakeClock clock;
+  GuessLimiter limiter(clock);
+  for (int i = 0; i < GuessLimiter::kFreeGuesses; ++i) EXPECT_TRUE(limiter.Begin(1).ok());
+  const uint32_t wait_ms = InfoOf(limiter.Begin(1)).retry_after_ms;
+  for (const int64_t jump_s : {int64_t{86'400} * 365, int64_t{-86'400} * 3650}) {
+    clock.wall_jump_s = jump_s;
+    EXPECT_EQ(InfoOf(limiter.Begin(1)).retry_after_ms, wait_ms);
+  }
+  clock.now_ms += wait_ms;
+  EXPECT_TRUE(limiter.Begin(1).ok());
+}
+
+// A clock that also runs while the machine sleeps: an idle time-out must not wait for it to wake.
+TEST(SystemClockTest, IsTheTimeSinceBoot) {
+  struct timespec before = {};
+  struct timespec after = {};
+  clock_gettime(CLOCK_BOOTTIME, &before);
+  const int64_t now_ms = SystemClock().MonotonicMs();
+  clock_gettime(CLOCK_BOOTTIME, &after);
+  EXPECT_GE(now_ms, before.tv_sec * 1000 + before.tv_nsec / 1'000'000);
+  EXPECT_LE(now_ms, after.tv_sec * 1000 + after.tv_nsec / 1'000'000);
 }
 
 TEST(GuessLimiterTest, UsersAreApart) {

@@ -221,5 +221,23 @@ TEST_F(StoreTest, StateDirectoryIsLockedAndPrivate) {
   EXPECT_EQ(ReasonOf(StateDir::Acquire(state).status()), ErrorReason::kStoreUnwritable);
 }
 
+TEST_F(StoreTest, NoOwnerCanTakeAllPlacesForSharesOfAnotherUser) {
+  for (size_t i = 0; i <= kMaxSharesFromOne; ++i) {
+    const std::string name = "k" + std::to_string(i);
+    ASSERT_TRUE(store_->CreateKey(MakeKey(1, name)).ok());
+    const absl::Status put = store_->PutShare(1, name, 2, MakeProtector(ProtectorKind::kShare));
+    if (i < kMaxSharesFromOne) {
+      EXPECT_TRUE(put.ok()) << i;
+    } else {
+      EXPECT_EQ(ReasonOf(put), ErrorReason::kTooManyKeys);
+    }
+  }
+  // Of others, and to others, there is room; and one that is there can be renewed.
+  ASSERT_TRUE(store_->CreateKey(MakeKey(3, "team")).ok());
+  EXPECT_TRUE(store_->PutShare(3, "team", 2, MakeProtector(ProtectorKind::kShare)).ok());
+  EXPECT_TRUE(store_->PutShare(1, "k0", 4, MakeProtector(ProtectorKind::kShare)).ok());
+  EXPECT_TRUE(store_->PutShare(1, "k0", 2, MakeProtector(ProtectorKind::kShare)).ok());
+}
+
 }  // namespace
 }  // namespace ext4crypt
