@@ -28,9 +28,6 @@ enum class Reason : uint8_t {
   kNotADirectory,
   kDestinationUnusable,
   kKeyFileUnusable,
-  kExportUnusable,
-  kCredentialUnusable,
-  kWrongCredential,
   kStateUnusable,
   // Keys.
   kKeyMissing,
@@ -74,7 +71,6 @@ enum class Reason : uint8_t {
   kWrittenPastEnd,
   kXattrMalformed,
   kDirectoryMalformed,
-  kDirectoryChecksum,
   kNameMalformed,
   kSymlinkMalformed,
   kEntryDangling,

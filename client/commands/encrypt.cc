@@ -10,6 +10,8 @@
 #include "client/commands/command.h"
 #include "client/commands/render.h"
 #include "client/commands/target_key.h"
+#include "client/commands/volume_copy.h"
+#include "client/rpc/keyd_client.h"
 #include "client/ui/errors.h"
 #include "client/ui/progress.h"
 #include "common/error.h"
@@ -115,7 +117,14 @@ CommandResult Encrypt(const GlobalOptions& globals, const TargetKey& options) {
                             },
                         .stop = [] { return g_stop != 0; }});
   progress.Clear();
-  return Report(options, outcome, word, identifier);
+  CommandResult result = Report(options, outcome, word, identifier);
+  // Not of the key of somebody for whom root acts: a copy is its user's file.
+  if (outcome.changed && options.user.empty()) {
+    if (auto client = KeydClient::Connect(globals.socket); client.ok()) {
+      UpdateVolumeCopies(*client, result, options.dir);
+    }
+  }
+  return result;
 }
 
 }  // namespace

@@ -10,7 +10,9 @@
 #include "client/commands/command.h"
 #include "client/commands/render.h"
 #include "client/commands/target_key.h"
+#include "client/commands/volume_copy.h"
 #include "client/fs/policy.h"
+#include "client/rpc/keyd_client.h"
 #include "common/error.h"
 #include "common/status_macros.h"
 #include "volume/bytes.h"
@@ -103,7 +105,11 @@ CommandResult SetPolicy(const GlobalOptions& globals, const SetPolicyOptions& op
   }
   FAIL_IF_ERROR(dir.SetPolicy(wanted));
   FAIL_IF_ERROR(ChooseAead(dir, options.aead));
-  return Report(options, dir, identifier, true);
+  CommandResult result = Report(options, dir, identifier, true);
+  if (auto client = KeydClient::Connect(globals.socket); client.ok()) {
+    UpdateVolumeCopies(*client, result, options.key.dir);
+  }
+  return result;
 }
 
 }  // namespace

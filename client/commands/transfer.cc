@@ -13,20 +13,20 @@
 #include "client/commands/confirm.h"
 #include "client/commands/credential.h"
 #include "client/commands/render.h"
+#include "client/fs/key_copy.h"
 #include "client/rpc/keyd_client.h"
 #include "client/ui/prompt.h"
 #include "common/error.h"
+#include "common/hex.h"
 #include "common/status_macros.h"
 #include "common/unique_fd.h"
 
 namespace ext4crypt {
 namespace {
 
-// More than the service takes.
-constexpr size_t kMaxTransferSize = 32 * 1024;
-
 struct TransferOptions {
   std::string file;
+  std::string volume;
   std::string as;
   bool change_passphrase = false;
   CredentialOptions credential;
@@ -51,23 +51,6 @@ absl::Status WriteTransferFile(const std::string& path, const std::string& bytes
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> ReadTransferFile(const std::string& path) {
-  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-  if (!fd.valid()) return TransferFileError(errno, "open", path);
-  std::string bytes(kMaxTransferSize + 1, '\0');
-  size_t size = 0;
-  while (size < bytes.size()) {
-    const ssize_t n = ::read(fd.get(), bytes.data() + size, bytes.size() - size);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return TransferFileError(errno, "read", path);
-    if (n == 0) break;
-    size += static_cast<size_t>(n);
-  }
-  if (size > kMaxTransferSize) return Error(ErrorReason::kRecordUnusable, "too large", path);
-  bytes.resize(size);
-  return bytes;
-}
-
 CommandResult ExportKeys(const GlobalOptions& globals, const TransferOptions& options) {
   FAIL_IF_ERROR(KeydClient::Probe(globals.socket));
   ASSIGN_OR_FAIL(const TypedCredential credential,
@@ -85,9 +68,28 @@ CommandResult ExportKeys(const GlobalOptions& globals, const TransferOptions& op
   return result;
 }
 
+std::string HexBytes(const std::string& hex) {
+  const auto bytes = FromHex(hex);
+  return bytes.has_value() ? std::string(bytes->begin(), bytes->end()) : std::string();
+}
+
+// Of a user who has been given another key meanwhile, by a first login say, not the copy of that.
+absl::StatusOr<KeyCopy> CopyOnVolume(const GlobalOptions& globals, const std::string& path) {
+  std::string ours;
+  ASSIGN_OR_RETURN(KeydClient client, KeydClient::Connect(globals.socket));
+  ASSIGN_OR_RETURN(const keyd::v1::GetStatusResponse status, client.GetStatus(std::nullopt));
+  if (status.enrolled()) ours = IdentifierHex(status.keys(0).identifier());
+  return FindKeyCopy(path, ours);
+}
+
 CommandResult ImportKeys(const GlobalOptions& globals, const TransferOptions& options) {
   FAIL_IF_ERROR(KeydClient::Probe(globals.socket));
-  ASSIGN_OR_FAIL(const std::string bundle, ReadTransferFile(options.file));
+  KeyCopy copy;
+  if (options.volume.empty()) {
+    ASSIGN_OR_FAIL(copy.bytes, ReadExportedKeys(options.file));
+  } else {
+    ASSIGN_OR_FAIL(copy, CopyOnVolume(globals, options.volume));
+  }
   ASSIGN_OR_FAIL(const TypedCredential credential,
                  ReadCredential(options.credential, "Passphrase of the imported key"));
   const SecretReader reader(options.credential.passphrase_fd);
@@ -97,7 +99,8 @@ CommandResult ImportKeys(const GlobalOptions& globals, const TransferOptions& op
   }
   ASSIGN_OR_FAIL(KeydClient client, KeydClient::Connect(globals.socket));
   ASSIGN_OR_FAIL(const keyd::v1::ImportKeysResponse response,
-                 client.ImportKeys(credential, bundle, new_passphrase, options.as));
+                 client.ImportKeys(credential, copy.bytes, new_passphrase, options.as,
+                                   HexBytes(copy.identifier_hex)));
   const std::string identifier = IdentifierHex(response.key_identifier());
   CommandResult result;
   result.text =
@@ -123,7 +126,12 @@ void AddTransfer(CLI::App& app, const GlobalOptions& globals, SelectedCommand& s
   CLI::App* out = app.add_subcommand("export", "Write your keys, wrapped, to a file");
   CLI::App* in = app.add_subcommand("import", "Take over keys that were exported elsewhere");
   out->add_option("FILE", options->file, "A new file")->required();
-  in->add_option("FILE", options->file, "What ext4crypt export has written")->required();
+  CLI::Option* file = in->add_option("FILE", options->file, "What ext4crypt export has written");
+  CLI::Option* volume =
+      in->add_option("--from-volume", options->volume,
+                     "The copy that lies on the volume of PATH, instead of a file")
+          ->type_name("PATH")
+          ->excludes(file);
   for (CLI::App* verb : {out, in}) AddCredentialOptions(*verb, options->credential);
   in->add_option("--as", options->as,
                  "Beside your default key, which must be unlocked, under this name")
@@ -133,7 +141,12 @@ void AddTransfer(CLI::App& app, const GlobalOptions& globals, SelectedCommand& s
     selected = {.verb = "export",
                 .run = [&globals, options] { return ExportKeys(globals, *options); }};
   });
-  in->callback([&globals, &selected, options] {
+  in->callback([&globals, &selected, options, file, volume] {
+    if (file->empty() && volume->empty()) throw CLI::RequiredError("FILE or --from-volume");
+    // A passphrase would only be typed for nothing: no copy has what it opens.
+    if (!volume->empty() && !options->credential.recovery && options->credential.key_file.empty()) {
+      throw CLI::RequiredError("With --from-volume, --recovery or --key-file");
+    }
     selected = {.verb = "import",
                 .run = [&globals, options] { return ImportKeys(globals, *options); }};
   });

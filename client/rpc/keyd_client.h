@@ -62,10 +62,13 @@ class KeydClient {
   [[nodiscard]] absl::Status UnshareKey(const std::string& name, uid_t with);
   [[nodiscard]] absl::StatusOr<keyd::v1::ExportKeysResponse> ExportKeys(
       const TypedCredential& credential);
-  // An empty `new_passphrase` or `as`: none.
+  // An empty `new_passphrase`, `as` or `expected_identifier`: none.
   [[nodiscard]] absl::StatusOr<keyd::v1::ImportKeysResponse> ImportKeys(
       const TypedCredential& credential, const std::string& bundle,
-      const SecretBuffer& new_passphrase, const std::string& as);
+      const SecretBuffer& new_passphrase, const std::string& as,
+      const std::string& expected_identifier);
+  // The user's own keys as they may lie on a volume.
+  [[nodiscard]] absl::StatusOr<keyd::v1::CopyKeysResponse> CopyKeys();
 
  private:
   struct Connection;

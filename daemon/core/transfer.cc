@@ -8,28 +8,78 @@
 #include "common/error.h"
 #include "common/status_macros.h"
 #include "daemon/core/named_keys.h"
+#include "daemon/crypto/hkdf.h"
 
 namespace ext4crypt {
 
-absl::StatusOr<std::vector<uint8_t>> Transfer::Export(Uid uid, const Credential& credential) {
-  ASSIGN_OR_RETURN(const KeyRecord record, store_.FindKey(uid, kDefaultKeyName));
-  RETURN_IF_ERROR(opener_.Open(record, credential).status());
+absl::StatusOr<Bundle> Transfer::OwnKeys(Uid uid) {
   Bundle bundle{.uid = uid};
   ASSIGN_OR_RETURN(bundle.keys, store_.ListKeys(uid));
   const auto at = std::find_if(bundle.keys.begin(), bundle.keys.end(),
                                [](const KeyRecord& key) { return key.name == kDefaultKeyName; });
   if (at == bundle.keys.end()) return Error(ErrorReason::kChangedMeanwhile, "the key is gone");
   std::rotate(bundle.keys.begin(), at, at + 1);
+  return bundle;
+}
+
+absl::StatusOr<std::vector<uint8_t>> Transfer::Export(Uid uid, const Credential& credential) {
+  ASSIGN_OR_RETURN(const KeyRecord record, store_.FindKey(uid, kDefaultKeyName));
+  RETURN_IF_ERROR(opener_.Open(record, credential).status());
+  ASSIGN_OR_RETURN(const Bundle bundle, OwnKeys(uid));
   return EncodeBundle(bundle);
+}
+
+absl::StatusOr<Bundle> Transfer::Copy(Uid uid) {
+  // For its kNotEnrolled.
+  RETURN_IF_ERROR(store_.FindKey(uid, kDefaultKeyName).status());
+  ASSIGN_OR_RETURN(Bundle bundle, OwnKeys(uid));
+  std::vector<ProtectorRecord>& protectors = bundle.keys[0].protectors;
+  std::erase_if(protectors, [](const ProtectorRecord& protector) {
+    return protector.kind == ProtectorKind::kPassphrase;
+  });
+  if (protectors.empty()) {
+    return Error(ErrorReason::kNoSuchProtector, "nothing but the passphrase opens the key");
+  }
+  return bundle;
+}
+
+absl::StatusOr<std::vector<Transfer::PlainKey>> Transfer::OpenAll(Uid guesser, const Bundle& bundle,
+                                                                  const Credential& credential) {
+  std::vector<PlainKey> keys;
+  for (const ProtectorRecord& record : bundle.keys[0].protectors) {
+    if (!kinds_.at(record.kind)->IsAffordable(record)) {
+      return Error(ErrorReason::kRecordUnusable, "its passphrase costs more than is done for it");
+    }
+  }
+  // Guesses count for who asks: the uid of the bundle is only a number that somebody wrote.
+  ASSIGN_OR_RETURN(OpenedKey first, opener_.Open(bundle.keys[0], credential, guesser));
+  keys.push_back(
+      {.name = bundle.keys[0].name, .record = bundle.keys[0], .key = std::move(first.key)});
+  for (size_t i = 1; i < bundle.keys.size(); ++i) {
+    const KeyRecord& record = bundle.keys[i];
+    const ProtectorBinding binding{.uid = bundle.uid, .identifier = record.identifier};
+    if (!IsKeyName(record.name)) return Error(ErrorReason::kRecordUnusable, "an impossible name");
+    auto key =
+        kinds_.at(ProtectorKind::kDefaultKey)->Unwrap(binding, record.protectors[0], keys[0].key);
+    if (!key.ok() || FscryptKeyIdentifier(*key) != record.identifier) {
+      return Error(ErrorReason::kRecordUnusable, "a named key does not open", record.name);
+    }
+    keys.push_back({.name = record.name, .record = record, .key = *std::move(key)});
+  }
+  return keys;
 }
 
 absl::StatusOr<ImportedKeys> Transfer::Import(Uid uid, absl::Span<const uint8_t> bytes,
                                               const Credential& credential,
                                               const SecretBuffer& new_passphrase,
-                                              const std::string& name) {
+                                              const std::string& name,
+                                              const std::optional<KeyIdentifier>& expected) {
   ASSIGN_OR_RETURN(const Bundle bundle, DecodeBundle(bytes));
-  ASSIGN_OR_RETURN(std::vector<PlainKey> keys,
-                   OpenBundle(bundle, credential, kinds_, opener_, uid));
+  // Before anything is opened. What is opened is then held against this identifier in its turn.
+  if (expected.has_value() && bundle.keys[0].identifier != *expected) {
+    return Error(ErrorReason::kRecordUnusable, "the keys of another default key");
+  }
+  ASSIGN_OR_RETURN(std::vector<PlainKey> keys, OpenAll(uid, bundle, credential));
   if (!name.empty()) return ImportAsNamed(uid, std::move(keys), name);
 
   ImportedKeys imported{.identifier = keys[0].record.identifier};

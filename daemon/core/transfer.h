@@ -7,8 +7,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "daemon/core/bundle_keys.h"
+#include "daemon/core/bundle.h"
 #include "daemon/core/enrolment.h"
+#include "daemon/core/key_opener.h"
 #include "daemon/core/key_store.h"
 #include "daemon/core/vault.h"
 
@@ -31,18 +32,34 @@ class Transfer {
   // result can be guessed at without our limits. Keys others share stay with them.
   [[nodiscard]] absl::StatusOr<std::vector<uint8_t>> Export(Uid uid, const Credential& credential);
 
+  // The same for a volume, where everybody who gets at the disk can try what opens it: without
+  // passphrases, whatever they cost to try. No credential is asked for, since nothing in it can be
+  // guessed. kNoSuchProtector when neither a recovery code nor a key file would open it.
+  [[nodiscard]] absl::StatusOr<Bundle> Copy(Uid uid);
+
   // For a user without keys here: the same keys, with the same protectors if the uid is the same;
   // else wrapped anew, under `credential` and a new recovery code. `new_passphrase` replaces the
   // passphrase; with another uid it is needed unless the credential is one.
   // With `name`: for a user who has a default key, which must be unlocked; the keys become named
   // keys of that name, and of "NAME.OLD-NAME".
+  // With `expected`: refused unless that is the default key in it.
   // kRecordUnusable, kAlreadyEnrolled, kKeyExists, kTooManyKeys.
-  [[nodiscard]] absl::StatusOr<ImportedKeys> Import(Uid uid, absl::Span<const uint8_t> bundle,
-                                                    const Credential& credential,
-                                                    const SecretBuffer& new_passphrase,
-                                                    const std::string& name);
+  [[nodiscard]] absl::StatusOr<ImportedKeys> Import(
+      Uid uid, absl::Span<const uint8_t> bundle, const Credential& credential,
+      const SecretBuffer& new_passphrase, const std::string& name,
+      const std::optional<KeyIdentifier>& expected = std::nullopt);
 
  private:
+  // All keys of the user's own, the default one first.
+  [[nodiscard]] absl::StatusOr<Bundle> OwnKeys(Uid uid);
+  struct PlainKey {
+    std::string name;
+    KeyRecord record;
+    SecretBuffer key;
+  };
+  // All of them, each checked against its identifier.
+  [[nodiscard]] absl::StatusOr<std::vector<PlainKey>> OpenAll(Uid guesser, const Bundle& bundle,
+                                                              const Credential& credential);
   [[nodiscard]] absl::StatusOr<ImportedKeys> ImportAsNamed(Uid uid, std::vector<PlainKey> keys,
                                                            const std::string& name);
 

@@ -52,6 +52,15 @@ absl::StatusOr<Credential> TakeCredential(const keyd::v1::Credential& message) {
   return credential;
 }
 
+absl::StatusOr<KeyIdentifier> ToIdentifier(const std::string& bytes) {
+  KeyIdentifier identifier{};
+  if (bytes.size() != identifier.size()) {
+    return Error(ErrorReason::kInvalidRequest, "an identifier of the wrong length");
+  }
+  std::copy(bytes.begin(), bytes.end(), identifier.begin());
+  return identifier;
+}
+
 // What a call did not take, because it was refused or failed early.
 template <typename Message>
 void WipeSecrets(const Message& message) {
@@ -218,15 +227,32 @@ class KeyServiceForUser final : public keyd::v1::KeyService::CallbackService {
     return Dispatch(parts_.derivations, "ImportKeys", context, *request, [=, this](Uid uid) {
       ASSIGN_OR_RETURN(const Credential credential, TakeCredential(request->credential()));
       const SecretBuffer new_passphrase = Take(request->new_passphrase());
+      std::optional<KeyIdentifier> expected;
+      if (!request->expected_identifier().empty()) {
+        ASSIGN_OR_RETURN(expected, ToIdentifier(request->expected_identifier()));
+      }
       const auto bundle = absl::MakeConstSpan(
           reinterpret_cast<const uint8_t*>(request->bundle().data()), request->bundle().size());
       ASSIGN_OR_RETURN(
           const ImportedKeys imported,
-          parts_.transfer.Import(uid, bundle, credential, new_passphrase, request->as()));
+          parts_.transfer.Import(uid, bundle, credential, new_passphrase, request->as(), expected));
       if (!request->as().empty()) (void)parts_.named_keys.UnlockAll(uid);
       response->set_key_identifier(imported.identifier.data(), imported.identifier.size());
       for (const std::string& name : imported.names) response->add_names(name);
       response->set_recovery_code(std::string(imported.recovery_code.text()));
+      return absl::OkStatus();
+    });
+  }
+
+  ServerUnaryReactor* CopyKeys(CallbackServerContext* context,
+                               const keyd::v1::CopyKeysRequest* request,
+                               keyd::v1::CopyKeysResponse* response) override {
+    return Dispatch(parts_.quick, "CopyKeys", context, *request, [=, this](Uid uid) {
+      ASSIGN_OR_RETURN(const Bundle bundle, parts_.transfer.Copy(uid));
+      ASSIGN_OR_RETURN(const std::vector<uint8_t> bytes, EncodeBundle(bundle));
+      const KeyIdentifier& identifier = bundle.keys[0].identifier;
+      response->set_bundle(bytes.data(), bytes.size());
+      response->set_key_identifier(identifier.data(), identifier.size());
       return absl::OkStatus();
     });
   }

@@ -65,8 +65,7 @@ class KeydTest : public testing::Test {
   std::string WaitForState(uid_t uid, const std::string& state);
 
   // Makes an image and mounts it; returns the mount point. Anybody may create files at its top.
-  std::string MountVolume(const std::string& name, const std::string& features = "encrypt",
-                          const std::vector<std::string>& mkfs_options = {});
+  std::string MountVolume(const std::string& name, const std::string& features = "encrypt");
   void Unmount(const std::string& mount_point);
   std::string MakeDir(const std::string& path, uid_t owner);
   // A directory of `uid`'s on `volume`, encrypted with the uid's unlocked key.
