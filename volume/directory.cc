@@ -4,7 +4,9 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "volume/directory_checksum.h"
 #include "volume/extents.h"
+#include "volume/scan.h"
 #include "volume/xattr.h"
 
 namespace ext4crypt::volume {
@@ -100,6 +102,37 @@ void WalkInline(const Image& image, const Inode& directory, const Hasher& hasher
   }
 }
 
+void WalkBlocks(const Image& image, const Inode& directory, Hasher& hasher, FindingList& list,
+                const std::function<bool(const DirEntry&)>& visit) {
+  const ExtentTree tree = ReadExtents(image, directory);
+  list.AddAll(tree.findings);
+  const uint64_t blocks = (directory.size + kBlockSize - 1) / kBlockSize;
+  Block block = {};
+  for (const Extent& extent : tree.extents) {
+    for (uint64_t i = 0; i < extent.length && extent.logical + i < blocks; ++i) {
+      const uint64_t logical = extent.logical + i;
+      if (extent.unwritten) {
+        list.AddPages(Reason::kDirectoryMalformed, logical, 1, "the block is not written");
+        continue;
+      }
+      if (!image.ReadBlocks(extent.physical + i, absl::MakeSpan(block)).ok()) {
+        list.AddPages(Reason::kDirectoryMalformed, logical, 1, "the block cannot be read");
+        continue;
+      }
+      if (logical == 0) hasher.FirstBlock(block);
+      // Its names are read all the same: some may be whole.
+      if (!DirectoryBlockIsAsWritten(image, directory, logical, block)) {
+        list.AddPages(Reason::kDirectoryChecksum, logical, 1, "");
+      }
+      const Walk walk = WalkBlock(block, hasher, visit);
+      if (walk == Walk::kStop) return;
+      if (walk == Walk::kMalformed) {
+        list.AddPages(Reason::kDirectoryMalformed, logical, 1, "an entry is malformed");
+      }
+    }
+  }
+}
+
 }  // namespace
 
 void ForEachEntry(const Image& image, const Inode& directory, std::vector<Finding>& findings,
@@ -109,34 +142,10 @@ void ForEachEntry(const Image& image, const Inode& directory, std::vector<Findin
     WalkInline(image, directory, hasher, findings, visit);
     return;
   }
-  ExtentTree tree = ReadExtents(image, directory);
-  findings.insert(findings.end(), tree.findings.begin(), tree.findings.end());
-  const uint64_t blocks = (directory.size + kBlockSize - 1) / kBlockSize;
-  Block block = {};
-  const auto malformed = [&](uint64_t logical, absl::string_view detail) {
-    findings.push_back({.reason = Reason::kDirectoryMalformed,
-                        .inode = directory.number,
-                        .first_byte = logical * kBlockSize,
-                        .byte_count = kBlockSize,
-                        .detail = std::string(detail)});
-  };
-  for (const Extent& extent : tree.extents) {
-    for (uint64_t i = 0; i < extent.length && extent.logical + i < blocks; ++i) {
-      const uint64_t logical = extent.logical + i;
-      if (extent.unwritten) {
-        malformed(logical, "the block is not written");
-        continue;
-      }
-      if (!image.ReadBlocks(extent.physical + i, absl::MakeSpan(block)).ok()) {
-        malformed(logical, "the block cannot be read");
-        continue;
-      }
-      if (logical == 0) hasher.FirstBlock(block);
-      const Walk walk = WalkBlock(block, hasher, visit);
-      if (walk == Walk::kStop) return;
-      if (walk == Walk::kMalformed) malformed(logical, "an entry is malformed");
-    }
-  }
+  // Bounded, and one for neighbouring blocks.
+  FindingList list(directory.number);
+  WalkBlocks(image, directory, hasher, list, visit);
+  findings.insert(findings.end(), list.findings().begin(), list.findings().end());
 }
 
 absl::StatusOr<std::vector<uint8_t>> ReadSymlink(const Image& image, const Inode& inode) {

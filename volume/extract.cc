@@ -26,7 +26,7 @@ namespace ext4crypt::volume {
 namespace {
 
 // Deeper trees than the kernel lets anyone name in one path; open descriptors are bounded by it.
-constexpr unsigned kMaxDepth = 400;
+constexpr unsigned kMaxDirectoryDepth = 400;
 
 // Two entries of one directory with the same name: damage of the volume, not of the destination.
 bool TakenTwice(int at) { return errno == EEXIST && at != AT_FDCWD; }
@@ -150,7 +150,7 @@ class Extractor {
 
   absl::Status CopyDirectory(const Node& node, const std::string& path, int at,
                              const std::string& name, unsigned depth) {
-    if (depth > kMaxDepth || !copied_directories_.insert(node.inode.number).second) {
+    if (depth > kMaxDirectoryDepth || !copied_directories_.insert(node.inode.number).second) {
       Report(node, Reason::kDirectoryLoop, path);
       ++totals_.incomplete;
       return absl::OkStatus();

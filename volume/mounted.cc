@@ -40,6 +40,7 @@ class Walker {
         pool_(options.threads) {}
 
   void Run() {
+    if (options_.on_total) options_.on_total(Total());
     std::vector<std::string> pending = {"."};
     while (!pending.empty()) {
       const std::string next = std::move(pending.back());
@@ -73,6 +74,26 @@ class Walker {
     Report({.reason = may_not ? Reason::kKeyMissing : Reason::kInodeUnreadable,
             .detail = std::strerror(error)},
            relative);
+  }
+
+  // Of what is there now; faults are reported later, when it is read.
+  uint64_t Total() {
+    uint64_t bytes = 0;
+    std::vector<std::string> pending = {"."};
+    while (!pending.empty()) {
+      const std::string relative = std::move(pending.back());
+      pending.pop_back();
+      const UniqueFd fd = Open(relative, O_DIRECTORY);
+      if (!fd.valid()) continue;
+      (void)ForEachName(fd.get(), [&](const char* name) {
+        struct stat st = {};
+        if (::fstatat(fd.get(), name, &st, AT_SYMLINK_NOFOLLOW) != 0) return true;
+        if (S_ISREG(st.st_mode)) bytes += static_cast<uint64_t>(st.st_size);
+        if (S_ISDIR(st.st_mode)) pending.push_back(absl::StrCat(relative, "/", name));
+        return true;
+      });
+    }
+    return bytes;
   }
 
   void WalkDirectory(const std::string& relative, std::vector<std::string>& pending) {
@@ -112,6 +133,8 @@ class Walker {
     request.slots = reinterpret_cast<uint64_t>(slot.data());
     if (::ioctl(fd.get(), E4C_IOC_GET_TAGS, &request) != 0 &&
         (errno == EOPNOTSUPP || errno == ENOTTY)) {
+      struct stat st = {};
+      if (::fstat(fd.get(), &st) == 0) bytes_done_ += static_cast<uint64_t>(st.st_size);
       const std::lock_guard<std::mutex> lock(mutex_);
       ++totals_.unauthenticated;
       return;

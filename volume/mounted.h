@@ -23,6 +23,8 @@ struct MountedOptions {
   unsigned threads = 1;
   std::function<void(const Finding&)> on_finding;        // one at a time
   std::function<void(uint64_t bytes_done)> on_progress;  // from any thread
+  // If set, all names are listed first, and it is called with the size of all files.
+  std::function<void(uint64_t bytes)> on_total;
 };
 
 // `path` is a directory; other file systems mounted below it are left alone. Error: kCannotOpen.

@@ -28,6 +28,9 @@ enum class Reason : uint8_t {
   kNotADirectory,
   kDestinationUnusable,
   kKeyFileUnusable,
+  kExportUnusable,
+  kCredentialUnusable,
+  kWrongCredential,
   kStateUnusable,
   // Keys.
   kKeyMissing,
@@ -71,6 +74,7 @@ enum class Reason : uint8_t {
   kWrittenPastEnd,
   kXattrMalformed,
   kDirectoryMalformed,
+  kDirectoryChecksum,
   kNameMalformed,
   kSymlinkMalformed,
   kEntryDangling,

@@ -42,7 +42,7 @@ constexpr std::array kExits = {
     ExitRow{24, "the volume is full"},
     ExitRow{25, "no such key, or its name cannot be used"},
     ExitRow{26, "the key was kept, because data would be lost"},
-    ExitRow{27, "the record cannot be used"},
+    ExitRow{27, "the file of exported keys cannot be used"},
 };
 
 struct Words {

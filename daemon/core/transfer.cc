@@ -8,7 +8,6 @@
 #include "common/error.h"
 #include "common/status_macros.h"
 #include "daemon/core/named_keys.h"
-#include "daemon/crypto/hkdf.h"
 
 namespace ext4crypt {
 
@@ -43,32 +42,6 @@ absl::StatusOr<Bundle> Transfer::Copy(Uid uid) {
   return bundle;
 }
 
-absl::StatusOr<std::vector<Transfer::PlainKey>> Transfer::OpenAll(Uid guesser, const Bundle& bundle,
-                                                                  const Credential& credential) {
-  std::vector<PlainKey> keys;
-  for (const ProtectorRecord& record : bundle.keys[0].protectors) {
-    if (!kinds_.at(record.kind)->IsAffordable(record)) {
-      return Error(ErrorReason::kRecordUnusable, "its passphrase costs more than is done for it");
-    }
-  }
-  // Guesses count for who asks: the uid of the bundle is only a number that somebody wrote.
-  ASSIGN_OR_RETURN(OpenedKey first, opener_.Open(bundle.keys[0], credential, guesser));
-  keys.push_back(
-      {.name = bundle.keys[0].name, .record = bundle.keys[0], .key = std::move(first.key)});
-  for (size_t i = 1; i < bundle.keys.size(); ++i) {
-    const KeyRecord& record = bundle.keys[i];
-    const ProtectorBinding binding{.uid = bundle.uid, .identifier = record.identifier};
-    if (!IsKeyName(record.name)) return Error(ErrorReason::kRecordUnusable, "an impossible name");
-    auto key =
-        kinds_.at(ProtectorKind::kDefaultKey)->Unwrap(binding, record.protectors[0], keys[0].key);
-    if (!key.ok() || FscryptKeyIdentifier(*key) != record.identifier) {
-      return Error(ErrorReason::kRecordUnusable, "a named key does not open", record.name);
-    }
-    keys.push_back({.name = record.name, .record = record, .key = *std::move(key)});
-  }
-  return keys;
-}
-
 absl::StatusOr<ImportedKeys> Transfer::Import(Uid uid, absl::Span<const uint8_t> bytes,
                                               const Credential& credential,
                                               const SecretBuffer& new_passphrase,
@@ -79,7 +52,8 @@ absl::StatusOr<ImportedKeys> Transfer::Import(Uid uid, absl::Span<const uint8_t>
   if (expected.has_value() && bundle.keys[0].identifier != *expected) {
     return Error(ErrorReason::kRecordUnusable, "the keys of another default key");
   }
-  ASSIGN_OR_RETURN(std::vector<PlainKey> keys, OpenAll(uid, bundle, credential));
+  ASSIGN_OR_RETURN(std::vector<PlainKey> keys,
+                   OpenBundle(bundle, credential, kinds_, opener_, uid));
   if (!name.empty()) return ImportAsNamed(uid, std::move(keys), name);
 
   ImportedKeys imported{.identifier = keys[0].record.identifier};

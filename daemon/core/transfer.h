@@ -7,9 +7,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "daemon/core/bundle.h"
+#include "daemon/core/bundle_keys.h"
 #include "daemon/core/enrolment.h"
-#include "daemon/core/key_opener.h"
 #include "daemon/core/key_store.h"
 #include "daemon/core/vault.h"
 
@@ -52,14 +51,6 @@ class Transfer {
  private:
   // All keys of the user's own, the default one first.
   [[nodiscard]] absl::StatusOr<Bundle> OwnKeys(Uid uid);
-  struct PlainKey {
-    std::string name;
-    KeyRecord record;
-    SecretBuffer key;
-  };
-  // All of them, each checked against its identifier.
-  [[nodiscard]] absl::StatusOr<std::vector<PlainKey>> OpenAll(Uid guesser, const Bundle& bundle,
-                                                              const Credential& credential);
   [[nodiscard]] absl::StatusOr<ImportedKeys> ImportAsNamed(Uid uid, std::vector<PlainKey> keys,
                                                            const std::string& name);
 

@@ -258,11 +258,15 @@ std::string KeydTest::WaitForState(uid_t uid, const std::string& state) {
   return now;
 }
 
-std::string KeydTest::MountVolume(const std::string& name, const std::string& features) {
+std::string KeydTest::MountVolume(const std::string& name, const std::string& features,
+                                  const std::vector<std::string>& mkfs_options) {
   const std::string image = work_ + "/" + name + ".img";
   const std::string mount_point = work_ + "/vol-" + name;
   MustRun({"truncate", "-s", "24M", image});
-  MustRun({"mkfs.ext4", "-q", "-I", "512", "-O", features, image});
+  std::vector<std::string> mkfs = {"mkfs.ext4", "-q", "-I", "512", "-O", features};
+  mkfs.insert(mkfs.end(), mkfs_options.begin(), mkfs_options.end());
+  mkfs.push_back(image);
+  MustRun(mkfs);
   MustRun({"mkdir", "-p", mount_point});
   MustRun({"mount", "-o", "loop", image, mount_point});
   MustRun({"chmod", "1777", mount_point});

@@ -65,7 +65,8 @@ class KeydTest : public testing::Test {
   std::string WaitForState(uid_t uid, const std::string& state);
 
   // Makes an image and mounts it; returns the mount point. Anybody may create files at its top.
-  std::string MountVolume(const std::string& name, const std::string& features = "encrypt");
+  std::string MountVolume(const std::string& name, const std::string& features = "encrypt",
+                          const std::vector<std::string>& mkfs_options = {});
   void Unmount(const std::string& mount_point);
   std::string MakeDir(const std::string& path, uid_t owner);
   // A directory of `uid`'s on `volume`, encrypted with the uid's unlocked key.

@@ -17,7 +17,7 @@ class TransferTest : public KeydTest {
     KeydTest::SetUp();
     if (HasFatalFailure()) return;
     StartDaemon();
-    volume_ = MountVolume("a");
+    volume_ = MountVolume("a", "encrypt", {"-b", "4096"});
     Enrol(alice(), kPassphrase, &code_);
     Unlock(alice(), kPassphrase);
     dir_ = MakeEncryptedDir(volume_, "d", alice());
@@ -99,6 +99,41 @@ TEST_F(TransferTest, AnotherUidGetsANewRecoveryCode) {
   EXPECT_EQ(Reason(WithPassphrase(alice(), {"import", file_})), "KEY_EXISTS");
 }
 
+// The store is lost and nothing is unlocked: the image and the export are all there is.
+TEST_F(TransferTest, TheOfflineReaderOpensTheFilesWithoutTheService) {
+  ASSERT_EQ(StopDaemon(), 0);
+  Unmount(volume_);
+  const std::string image = work() + "/a.img";
+  const auto extract = [&](const std::string& to, std::vector<std::string> by,
+                           const std::string& line) {
+    std::vector<std::string> argv = {EXT4CRYPT_TEST_BIN "/ext4crypt",
+                                     "--json",
+                                     "volume",
+                                     "extract",
+                                     image,
+                                     "/",
+                                     work() + "/" + to,
+                                     "--key-from",
+                                     file_};
+    argv.insert(argv.end(), by.begin(), by.end());
+    return RunAs(0, argv, line + "\n");
+  };
+  for (const auto& [to, by, line] : {std::tuple<const char*, std::vector<std::string>, std::string>{
+                                         "by-passphrase", {"--passphrase-fd", "3"}, kPassphrase},
+                                     {"by-code", {"--passphrase-fd", "3", "--recovery"}, code_}}) {
+    const RunResult result = extract(to, by, line);
+    EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
+    for (const char* dir : {"/d/file", "/w/file"}) {
+      EXPECT_EQ(RunAs(0, {"cat", work() + "/" + to + dir}).out, "secret\n") << to;
+    }
+  }
+  const RunResult wrong = extract("wrong", {"--passphrase-fd", "3"}, "not the passphrase");
+  EXPECT_EQ(wrong.exit_code, 1);
+  EXPECT_THAT(wrong.out, HasSubstr("\"reason\":\"wrong_credential\""));
+  EXPECT_THAT(extract("none", {}, "").out, HasSubstr("\"reason\":\"credential_unusable\""))
+      << "there is no terminal";
+}
+
 TEST_F(TransferTest, BesideADefaultKeyUnderAName) {
   GiveFileTo(bob());
   Enrol(bob(), "bob's own passphrase");
@@ -131,7 +166,8 @@ TEST_F(TransferTest, WrongGuessesAndDamageImportNothing) {
   MustRun({"sh", "-c", "cp " + file_ + " " + file_ + "2"});
   file_ += "2";
   GiveFileTo(alice());
-  MustRun({"sh", "-c", "printf x | dd of=" + file_ + " bs=1 seek=100 conv=notrunc status=none"});
+  MustRun({"sh", "-c",
+           "printf 0123456789abcdef | dd of=" + file_ + " bs=1 seek=100 conv=notrunc status=none"});
   EXPECT_EQ(WithPassphrase(alice(), {"import", file_}).exit_code, 27);
   MustRun({"sh", "-c", "head -c 40000 /dev/zero >" + file_});
   EXPECT_EQ(Reason(WithPassphrase(alice(), {"import", file_})), "RECORD_UNUSABLE");

@@ -103,6 +103,37 @@ TEST_F(ExtractTest, ADamagedFileIsLeftOut) {
   EXPECT_THAT(findings_, ElementsAre(Is(Reason::kPageNotAuthentic, 150 * kBlockSize)));
 }
 
+TEST_F(ExtractTest, ADamagedInodeIsNamedAndTheRestExtracted) {
+  builder_->ChangeInode(file_.inode, [](ext2_inode_large& inode) { inode.i_extra_isize = 0x7FFC; });
+  for (const bool salvage : {false, true}) {
+    fs::remove_all(out_);
+    ASSERT_TRUE(Run("/", salvage).ok());
+    ASSERT_THAT(findings_, ElementsAre(HasReason(Reason::kContextMissing)));
+    EXPECT_EQ(findings_[0].path, "/d/file");
+    EXPECT_EQ(findings_[0].inode, file_.inode);
+    EXPECT_FALSE(fs::exists(out_ + "/d/file"));
+    EXPECT_EQ(fs::file_size(out_ + "/d/other"), other_.size);
+    EXPECT_EQ(totals_.incomplete, 1u);
+  }
+}
+
+TEST_F(ExtractTest, ADamagedBlockOfNamesIsNamedAndTheRestExtracted) {
+  const uint64_t block = builder_->FirstBlockOf(dir_);
+  Block data = builder_->ReadBlock(block);
+  // Less than a block of AES: the first entry of the two.
+  for (size_t at = 0; at + 4 < data.size(); at += 4) {
+    if (Le32(&data[at]) == file_.inode) data[at + 6] = 7;
+  }
+  builder_->WriteBlock(block, data);
+  ASSERT_TRUE(Run("/d").ok());
+  ASSERT_THAT(findings_,
+              ElementsAre(Is(Reason::kNameMalformed, 0), Is(Reason::kDirectoryChecksum, 0)));
+  EXPECT_EQ(findings_[0].inode, file_.inode);
+  EXPECT_EQ(findings_[1].path, "/d");
+  EXPECT_EQ(totals_.files, 2u) << "the file under its name without a key";
+  EXPECT_EQ(Contents(out_ + "/other").size(), other_.size);
+}
+
 TEST_F(ExtractTest, SalvageKeepsAllPagesButTheDamagedOnes) {
   Damage(150);
   Damage(299);

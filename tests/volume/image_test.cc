@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is refused as a whole, and damaged structures that must end in an error with its place.
 #include <fcntl.h>
+#include <sys/wait.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 
 #include "tests/volume/survey_fixture.h"
@@ -172,14 +174,121 @@ TEST_F(ImageTest, AFileWithoutANameIsStillVerified) {
     if (Le32(&root[i]) == lost.inode) std::fill_n(root.begin() + static_cast<ptrdiff_t>(i), 4, 0);
   }
   builder_->WriteBlock(builder_->FirstBlockOf(EXT2_ROOT_INO), root);
-  EXPECT_THAT(Verify().reasons(), ElementsAre(Reason::kUnreachable, Reason::kPageNotAuthentic));
+  EXPECT_THAT(Verify().reasons(), ElementsAre(Reason::kDirectoryChecksum, Reason::kUnreachable,
+                                              Reason::kPageNotAuthentic));
 }
 
 TEST_F(ImageTest, ADamagedDirectoryBlockIsAFindingWithItsPlace) {
   Block data = builder_->ReadBlock(builder_->FirstBlockOf(dir_));
   data[4] = 3;  // a record length that is no multiple of 4
   builder_->WriteBlock(builder_->FirstBlockOf(dir_), data);
-  EXPECT_THAT(Inspect().reasons(), Contains(Reason::kDirectoryMalformed));
+  const Surveyed result = Verify();
+  ASSERT_THAT(result.findings,
+              ElementsAre(Is(Reason::kDirectoryChecksum, 0), Is(Reason::kDirectoryMalformed, 0),
+                          HasReason(Reason::kUnreachable), HasReason(Reason::kUnreachable)));
+  EXPECT_EQ(result.findings[0].path, "/d");
+  EXPECT_EQ(result.findings[0].byte_count, kBlockSize);
+  EXPECT_EQ(result.totals.counts.pages_authentic, kPages - 2 + 3)
+      << "the files are found all the same";
+}
+
+// The entry of a file in the one block of its directory.
+ext2_dir_entry_2& EntryOf(Block& block, uint32_t inode) {
+  for (size_t at = 0; at < block.size();) {
+    auto& entry = *reinterpret_cast<ext2_dir_entry_2*>(&block[at]);
+    if (entry.inode == inode) return entry;
+    at += entry.rec_len;
+  }
+  throw std::runtime_error("no such entry");
+}
+
+TEST_F(ImageTest, ADamagedNameIsAFindingWithItsPlaceAndTheRestIsVerified) {
+  Block data = builder_->ReadBlock(builder_->FirstBlockOf(dir_));
+  EntryOf(data, file_.inode).name_len = 7;  // less than a block of AES
+  builder_->WriteBlock(builder_->FirstBlockOf(dir_), data);
+  const Surveyed result = Verify();
+  ASSERT_THAT(result.findings,
+              ElementsAre(Is(Reason::kNameMalformed, 0), Is(Reason::kDirectoryChecksum, 0)));
+  EXPECT_EQ(result.findings[0].inode, file_.inode);
+  EXPECT_EQ(result.findings[0].path.substr(0, 3), "/d/");
+  EXPECT_EQ(result.findings[1].path, "/d");
+  EXPECT_EQ(result.totals.counts.pages_authentic, kPages - 2 + 3);
+}
+
+TEST_F(ImageTest, AFlippedBitOfANameIsSeenWithoutAKey) {
+  Block data = builder_->ReadBlock(builder_->FirstBlockOf(dir_));
+  EntryOf(data, file_.inode).name[3] ^= 1;
+  builder_->WriteBlock(builder_->FirstBlockOf(dir_), data);
+  const Surveyed result = Inspect();
+  ASSERT_THAT(result.findings, ElementsAre(Is(Reason::kDirectoryChecksum, 0)));
+  EXPECT_EQ(result.findings[0].path, "/d");
+}
+
+TEST_F(ImageTest, TheIndexOfADirectoryIsCheckedToo) {
+  const std::string from = path_ + ".files";
+  std::filesystem::create_directories(from);
+  for (int i = 0; i < 40; ++i)
+    std::ofstream(from + "/" + std::string(200, 'n') + std::to_string(i));
+  MakeFileSystem("-b 4096 -N 128 -d " + from);
+  std::filesystem::remove_all(from);
+  // Makes the index.
+  const std::string command = "PATH=$PATH:/usr/sbin:/sbin e2fsck -fyD " + path_;
+  EXPECT_LE(WEXITSTATUS(std::system((command + " >/dev/null 2>&1").c_str())), 1);
+  EXPECT_THAT(Inspect().findings, testing::IsEmpty());
+  auto image = Image::Open(*FileSource::Open(path_)).value();
+  const Inode root = image->ReadInode(EXT2_ROOT_INO).value();
+  ASSERT_NE(root.flags & EXT2_INDEX_FL, 0u);
+  const uint64_t at = ReadExtents(*image, root).extents.front().physical * kBlockSize;
+  image.reset();
+  Patch(at + 41, {0x5A});  // a hash in the index
+  EXPECT_THAT(Inspect().findings, ElementsAre(Is(Reason::kDirectoryChecksum, 0)));
+}
+
+TEST_F(ImageTest, ADamagedInodeIsAFindingWithItsPlaceAndTheRestIsVerified) {
+  // Attributes that lead out of the inode: neither context nor key can be found.
+  builder_->ChangeInode(file_.inode, [](ext2_inode_large& inode) { inode.i_extra_isize = 0x7FFC; });
+  const Surveyed result = Verify();
+  ASSERT_THAT(result.reasons(), Contains(Reason::kContextMissing));
+  for (const Finding& finding : result.findings) {
+    EXPECT_EQ(finding.inode, file_.inode);
+    EXPECT_EQ(finding.path, "/d/file");
+  }
+  EXPECT_EQ(result.totals.counts.pages_authentic, 3u) << "those of the other file";
+}
+
+TEST_F(ImageTest, AnInodeOfZerosIsAFindingWithItsPlaceAndTheRestIsVerified) {
+  builder_->ChangeInode(file_.inode, [](ext2_inode_large& inode) { inode = {}; });
+  const Surveyed result = Verify();
+  ASSERT_THAT(result.findings, ElementsAre(Is(Reason::kEntryDangling, 0)));
+  EXPECT_EQ(result.findings[0].path, "/d/file");
+  EXPECT_EQ(result.totals.counts.pages_authentic, 3u);
+}
+
+// Everything that inspect counts, without a key.
+TEST_F(ImageTest, InspectCountsPoliciesFilesPagesAndTagBlocks) {
+  Context context = NewContext();
+  context.raw[0] = 2;  // fscrypt's own version: not authenticated
+  context.raw[5] = context.raw[6] = 0;
+  const uint32_t unauthenticated = builder_->AddDirectory(EXT2_ROOT_INO, "x", &context);
+  builder_->AddPlainFile(unauthenticated, "xts", &context, "ciphertext");
+  builder_->AddPlainFile(EXT2_ROOT_INO, "plain", nullptr, "hello");
+  builder_->AddSymlink(dir_, "link", NewContext(), "target");
+  const Surveyed result = Inspect();
+  EXPECT_THAT(result.findings, testing::IsEmpty());
+  EXPECT_EQ(result.totals.plain_files, 1u);
+  EXPECT_EQ(result.totals.plain_bytes, 5u);
+  ASSERT_EQ(result.totals.policies.size(), 2u);
+  for (const auto& [policy, p] : result.totals.policies) {
+    const bool authenticated = policy[0] == dir_context_.raw[0];
+    EXPECT_THAT(p.roots, ElementsAre(authenticated ? "/d" : "/x"));
+    EXPECT_EQ(p.directories, 1u);
+    EXPECT_EQ(p.files, authenticated ? 2u : 1u);
+    EXPECT_EQ(p.symlinks, authenticated ? 1u : 0u);
+    EXPECT_EQ(p.bytes, authenticated ? file_.size + other_.size : 10u);
+    EXPECT_EQ(p.written_pages, authenticated ? kPages - 2 + 3 : 0u);
+    EXPECT_EQ(p.tag_blocks, authenticated ? 4u : 0u);
+    EXPECT_FALSE(p.key_given);
+  }
 }
 
 TEST_F(ImageTest, ChaChaAndThreadsGiveTheSame) {

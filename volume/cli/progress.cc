@@ -22,6 +22,11 @@ Progress::Progress(uint64_t total_bytes)
 
 Progress::~Progress() { Clear(); }
 
+void Progress::SetTotal(uint64_t bytes) {
+  total_ = bytes;
+  start_ = Clock::now();
+}
+
 void Progress::Update(uint64_t bytes) {
   if (!shown_) return;
   const std::lock_guard<std::mutex> lock(mutex_);

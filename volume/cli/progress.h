@@ -16,6 +16,10 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
+  // Whether anybody sees it.
+  [[nodiscard]] bool shown() const { return shown_; }
+  // Before the first Update(). The time that it took to find out does not count.
+  void SetTotal(uint64_t bytes);
   // From any thread; draws a few times a second at most.
   void Update(uint64_t bytes);
   // Takes the line away, so that other output does not mix with it.
@@ -24,8 +28,8 @@ class Progress {
  private:
   using Clock = std::chrono::steady_clock;
   const bool shown_;
-  const uint64_t total_;
-  const Clock::time_point start_;
+  uint64_t total_;
+  Clock::time_point start_;
   std::mutex mutex_;
   Clock::time_point last_;
   bool drawn_ = false;

@@ -310,6 +310,14 @@ absl::string_view WayOut(Reason reason) {
       return "Begin anew with another name, or remove the file.";
     case Reason::kKeyFileUnusable:
       return "Name a file with the 64 bytes of the master key, or their 128 hexadecimal digits.";
+    case Reason::kExportUnusable:
+      return "Name a file that ext4crypt export has written.";
+    case Reason::kCredentialUnusable:
+      return "Run it in a terminal, or hand it over with --passphrase-fd N; compare a code with "
+             "what was written down.";
+    case Reason::kWrongCredential:
+      return "Try again, or with --recovery. What counts is what was valid when the keys were "
+             "exported.";
     case Reason::kDestinationUnusable:
       return "Name a destination that does not exist in a directory you can write.";
     default:

@@ -16,6 +16,7 @@
 #include "volume/block_map.h"
 #include "volume/checkpoint.h"
 #include "volume/cli/exit_code.h"
+#include "volume/cli/exported_keys.h"
 #include "volume/cli/picture.h"
 #include "volume/cli/progress.h"
 #include "volume/cli/report.h"
@@ -29,6 +30,7 @@ namespace {
 struct Options {
   std::string image;
   std::vector<std::string> key_files;
+  ExportedKeyOptions exported;
   unsigned threads = 0;  // 0: one for each processor
   std::string path;
   std::string destination;
@@ -38,12 +40,13 @@ struct Options {
   std::string picture;
 };
 
-absl::StatusOr<KeyRing> ReadKeys(const std::vector<std::string>& files) {
+absl::StatusOr<KeyRing> ReadKeys(const Options& options) {
   KeyRing keys;
-  for (const std::string& file : files) {
+  for (const std::string& file : options.key_files) {
     ASSIGN_OR_RETURN(MasterKey key, MasterKey::FromFile(file));
     keys.Add(std::move(key));
   }
+  RETURN_IF_ERROR(AddExportedKeys(options.exported, keys));
   return keys;
 }
 
@@ -108,10 +111,10 @@ int RunSurvey(const Options& options, bool json, const KeyRing& keys) {
 }
 
 int RunMounted(const Options& options, bool json) {
-  if (!options.key_files.empty() || !options.state.empty()) {
+  if (!options.key_files.empty() || !options.exported.files.empty() || !options.state.empty()) {
     return Refuse(json, Fail(Reason::kInvalidRequest,
                              "below a mounted directory the kernel has the keys, and files change: "
-                             "no --key-file, no --resume"));
+                             "no --key-file, no --key-from, no --resume"));
   }
   std::unique_ptr<Report> report;
   const auto begin = [&] {
@@ -126,6 +129,7 @@ int RunMounted(const Options& options, bool json) {
     report->AddFinding(finding);
   };
   mounted.on_progress = [&](uint64_t bytes) { progress.Update(bytes); };
+  if (progress.shown()) mounted.on_total = [&](uint64_t bytes) { progress.SetTotal(bytes); };
   MountedTotals totals;
   const absl::Status status = VerifyMounted(options.image, mounted, totals);
   progress.Clear();
@@ -159,19 +163,19 @@ int RunMap(const Options& options, bool json) {
 int RunVerify(const Options& options, bool json) {
   std::error_code error;
   if (std::filesystem::is_directory(options.image, error)) return RunMounted(options, json);
-  if (options.key_files.empty()) {
+  if (options.key_files.empty() && options.exported.files.empty()) {
     return Refuse(json, Fail(Reason::kInvalidRequest,
-                             "an image or a device needs a --key-file. A passphrase or recovery "
-                             "code opens keys in the key service only: unlock there, mount the "
-                             "volume, and give the directory"));
+                             "an image or a device needs its keys: --key-from with a file that "
+                             "ext4crypt export wrote, or --key-file. With an unlocked key service "
+                             "mount the volume, and give the directory"));
   }
-  const auto keys = ReadKeys(options.key_files);
+  const auto keys = ReadKeys(options);
   if (!keys.ok()) return Refuse(json, keys.status());
   return RunSurvey(options, json, *keys);
 }
 
 int RunExtract(const Options& options, bool json) {
-  const auto keys = ReadKeys(options.key_files);
+  const auto keys = ReadKeys(options);
   if (!keys.ok()) return Refuse(json, keys.status());
   auto image = OpenImage(options.image);
   if (!image.ok()) return Refuse(json, image.status());
@@ -215,13 +219,32 @@ void AddImage(CLI::App& verb, Options& options) {
       ->required();
 }
 
-CLI::Option* AddKeyFiles(CLI::App& verb, Options& options) {
-  return verb
-      .add_option("--key-file", options.key_files,
+void AddKeys(CLI::App& verb, Options& options) {
+  verb.add_option("--key-file", options.key_files,
                   "A file with a master key: 64 bytes or 128 hexadecimal digits. May be repeated")
       ->type_name("FILE")
       ->expected(1)
       ->take_all();
+  CLI::Option* from =
+      verb.add_option("--key-from", options.exported.files,
+                      "A file that ext4crypt export wrote; its passphrase is asked for. May be "
+                      "repeated")
+          ->type_name("FILE")
+          ->expected(1)
+          ->take_all();
+  verb.add_option("--passphrase-fd", options.exported.secrets_fd,
+                  "Read passphrases and codes from descriptor N, one a line")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber)
+      ->needs(from);
+  CLI::Option* recovery = verb.add_flag("--recovery", options.exported.recovery,
+                                        "Open it with the recovery code, not the passphrase")
+                              ->needs(from);
+  verb.add_option("--with-key-file", options.exported.key_file,
+                  "Open it with a key file of protectors add-key-file, not the passphrase")
+      ->type_name("PATH")
+      ->needs(from)
+      ->excludes(recovery);
 }
 
 void AddThreads(CLI::App& verb, Options& options) {
@@ -251,7 +274,7 @@ void AddVolumeVerbs(CLI::App& app, const bool& json, std::function<int()>& selec
           "read through the kernel")
       ->type_name("IMAGE|DEVICE|DIRECTORY")
       ->required();
-  AddKeyFiles(verify, *options);
+  AddKeys(verify, *options);
   AddThreads(verify, *options);
   verify
       .add_option("--resume", options->state,
@@ -279,7 +302,7 @@ void AddVolumeVerbs(CLI::App& app, const bool& json, std::function<int()>& selec
   extract.add_option("destination", options->destination, "Where to; must not exist")
       ->type_name("DEST")
       ->required();
-  AddKeyFiles(extract, *options);
+  AddKeys(extract, *options);
   extract.add_flag("--salvage", options->salvage,
                    "Keep damaged files too, with zeros where nothing can be trusted");
   extract.add_flag("--trust-metadata", options->trust_metadata,

@@ -3,7 +3,7 @@
 //
 //   e4c-mutants make MOUNT                                  makes the files of the base image; the key is added
 //   e4c-mutants mounted BASE FIRST COUNT DEVICE MOUNT FSTYPE    in a guest; BASE is an unmounted base image
-//   e4c-mutants offline BASE FIRST COUNT SCRATCH TOOL KEYFILE   on the host; TOOL is ext4crypt-volume
+//   e4c-mutants offline BASE FIRST COUNT SCRATCH TOOL KEYFILE   anywhere; TOOL is ext4crypt-volume
 //   e4c-mutants apply BASE SEED OUT                         writes a mutant, and says what is changed in it
 #include <sys/mount.h>
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <stdexcept>
@@ -19,14 +20,24 @@ namespace {
 
 constexpr unsigned kSeconds = 30;
 constexpr long kMaxKilobytes = 256 * 1024;
+constexpr size_t kMaxReport = size_t{64} << 20;
 
-// Exit status, or 128 + signal; `kilobytes`: the most memory it had.
-int RunTool(const std::vector<std::string>& arguments, long& kilobytes) {
+struct Outcome {
+  int status = 0;  // exit status, or 128 + signal
+  long kilobytes = 0;  // the most memory it had
+  std::string report;  // its standard output
+};
+
+Outcome RunTool(const std::vector<std::string>& arguments) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("pipe");
   const pid_t child = ::fork();
   if (child < 0) throw std::runtime_error("fork");
   if (child == 0) {
     const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-    for (int fd = 0; fd <= 2; ++fd) ::dup2(null, fd);
+    ::dup2(null, 0);
+    ::dup2(ends[1], 1);
+    ::dup2(null, 2);
     std::vector<char*> argv;
     for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
     argv.push_back(nullptr);
@@ -34,11 +45,47 @@ int RunTool(const std::vector<std::string>& arguments, long& kilobytes) {
     ::execv(argv[0], argv.data());
     ::_exit(127);
   }
+  ::close(ends[1]);
+  Outcome outcome;
+  std::vector<char> piece(65536);
+  for (ssize_t n = 0; (n = ::read(ends[0], piece.data(), piece.size())) > 0 && outcome.report.size() < kMaxReport;) {
+    outcome.report.append(piece.data(), static_cast<size_t>(n));
+  }
+  ::close(ends[0]);  // whoever writes more than that ends by SIGPIPE
   int status = 0;
   struct rusage usage = {};
   ::wait4(child, &status, 0, &usage);
-  kilobytes = usage.ru_maxrss;
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  outcome.kilobytes = usage.ru_maxrss;
+  outcome.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return outcome;
+}
+
+// The text after `"NAME":` from `at` on, without quotes.
+std::string Member(const std::string& json, size_t at, const std::string& name) {
+  const size_t begin = json.find("\"" + name + "\":", at);
+  if (begin == std::string::npos) return "";
+  size_t first = begin + name.size() + 3;
+  const bool quoted = json[first] == '"';
+  if (quoted) ++first;
+  return json.substr(first, json.find_first_of(quoted ? "\"" : ",}\n", first) - first);
+}
+
+// What is wrong with an outcome, or nothing: docs/volume.md says what there can be.
+std::string Complaint(const Outcome& outcome) {
+  // 1 is an error of the program itself or of what it writes to, 2 of its command line.
+  if (outcome.status != 0 && (outcome.status < 3 || outcome.status > 6)) return "no status for a bad volume";
+  if (outcome.kilobytes > kMaxKilobytes) return "too much memory";
+  if (!outcome.report.ends_with("\"exit_code\":" + std::to_string(outcome.status) + "}\n")) return "the report is not whole";
+  if (outcome.report.starts_with("{\"error\":")) return Member(outcome.report, 0, "message").empty() ? "a refusal without words" : "";
+  uint64_t findings = 0;
+  for (size_t at = 0; (at = outcome.report.find("{\"reason\":", at)) != std::string::npos; ++at, ++findings) {
+    const std::string reason = Member(outcome.report, at, "reason");
+    const bool of_the_volume = reason == "superblock_checksum" || reason == "volume_truncated";
+    if (!of_the_volume && Member(outcome.report, at, "inode") == "0" && Member(outcome.report, at, "path").empty()) {
+      return "no place for " + reason;
+    }
+  }
+  return outcome.status != 0 && findings == 0 ? "a fault and no finding" : "";
 }
 
 }  // namespace
@@ -67,25 +114,34 @@ void WriteDevice(const std::string& path, const std::vector<uint8_t>& bytes) {
 }
 
 int RunOffline(const std::vector<uint8_t>& base, const std::string& tool, const std::string& key_file, const Plan& plan) {
+  const std::string out = plan.device + ".out";
+  const std::vector<std::vector<std::string>> commands = {
+      {tool, "--json", "inspect", plan.device},
+      {tool, "--json", "verify", plan.device, "--key-file", key_file},
+      {tool, "--json", "extract", plan.device, "/", out, "--key-file", key_file},
+      {tool, "--json", "extract", plan.device, "/", out, "--key-file", key_file, "--salvage"}};
   std::map<int, uint64_t> exits;
   long most = 0;
   for (uint64_t seed = plan.first; seed < plan.first + plan.count; ++seed) {
     std::vector<uint8_t> image = base;
     (void)Mutate(image, seed);
     WriteDevice(plan.device, image);
-    for (const auto& arguments : {std::vector<std::string>{tool, "inspect", plan.device},
-                                  std::vector<std::string>{tool, "verify", plan.device, "--key-file", key_file}}) {
-      long kilobytes = 0;
-      const int status = RunTool(arguments, kilobytes);
-      ++exits[status];
-      most = std::max(most, kilobytes);
-      // 1 is an error of the program itself, 2 of its command line: docs/volume.md.
-      if ((status == 0 || (status >= 3 && status <= 6)) && kilobytes <= kMaxKilobytes) continue;
-      std::printf("mutant %llu: %s ended with %d, %ld KiB\n", static_cast<unsigned long long>(seed), arguments[1].c_str(), status, kilobytes);
+    for (const auto& command : commands) {
+      std::filesystem::remove_all(out);
+      const Outcome outcome = RunTool(command);
+      ++exits[outcome.status];
+      most = std::max(most, outcome.kilobytes);
+      const std::string complaint = Complaint(outcome);
+      if (complaint.empty()) continue;
+      std::printf("mutant %llu: %s%s: %s; status %d, %ld KiB, report: %.2000s\n", static_cast<unsigned long long>(seed),
+                  command[2].c_str(), command.back() == "--salvage" ? " --salvage" : "", complaint.c_str(), outcome.status,
+                  outcome.kilobytes, outcome.report.c_str());
       return 1;
     }
   }
-  std::printf("%llu mutants inspected and verified, at most %ld KiB; exit status:", static_cast<unsigned long long>(plan.count), most);
+  std::filesystem::remove_all(out);
+  std::printf("%llu mutants inspected, verified, extracted and salvaged, at most %ld KiB; exit status:",
+              static_cast<unsigned long long>(plan.count), most);
   for (const auto& [status, count] : exits) std::printf(" %d: %llu times", status, static_cast<unsigned long long>(count));
   std::printf("\n");
   return 0;

@@ -19,7 +19,8 @@ struct Plan {
 // time limit, and unmounted. Stops at the first one that hangs or shows false contents. 0, or 1 after saying why.
 int RunMounted(const std::vector<uint8_t>& base, const Truths& truths, const Plan& plan);
 
-// On the host: `tool` inspects and verifies each mutant, within limits of time and memory.
+// `tool` inspects, verifies, extracts and salvages each mutant, within limits of time and memory. Each fault has its
+// place in the report. The image is plan.device, a file; beside it is what was extracted.
 int RunOffline(const std::vector<uint8_t>& base, const std::string& tool, const std::string& key_file, const Plan& plan);
 
 [[nodiscard]] std::vector<uint8_t> ReadAll(const std::string& path);

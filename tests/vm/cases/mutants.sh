@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # Images changed to hurt (tests/tamper/README.md): each is mounted, listed, read, written and deleted from, and nothing in the kernel breaks or
-# returns what is not so. --set count=N mutants from seed --set from=N on.
+# returns what is not so; nor in the offline reader. --set count=N mutants, and offline=N for the reader, from seed --set from=N on.
 # vm: disk=12M seconds=900
 # console-allowed: ^(\[[ 0-9.]*\] ?)?(mutant [0-9]+$|EXT4-fs|JBD2: |ext4crypt \(|fscrypt \(|fscrypt: |Aborting journal|Buffer I/O error on dev(ice)? vda|Quota error|attempt to access beyond end|vda: rw=|I/O error, dev vda)
 . /e4c/functions.sh
@@ -22,5 +22,10 @@ count=$(setting count 40) from=$(setting from 1)
 e4c-mutants mounted /tmp/base "$from" "$count" /dev/vda /mnt "$FSTYPE" >/tmp/mutants.out 2>&1
 same "mutants $from to $((from + count - 1)): nothing hangs, and nothing reads as what it was not" $? 0
 diag /tmp/mutants.out
+head -c 64 /dev/zero | tr '\0' '\007' >/tmp/key7
+offline=$(setting offline 4)
+e4c-mutants offline /tmp/base "$from" "$offline" /tmp/mutant "$(command -v ext4crypt-volume)" /tmp/key7 >/tmp/offline.out 2>&1
+same "the reader tells of $offline of them what is wrong and where, and ends" $? 0
+diag /tmp/offline.out
 cat /tmp/base >/dev/vda
 finish

@@ -60,7 +60,7 @@ make_shapes() { # make_shapes DIR: holes, preallocation, changes in place
 
 make_names() { # make_names DIR: short, long and many names; links
 	mkdir "$1/names" "$1/many"
-	local length many=60
+	local length many=120 # more than a block of them, so that the directory has an index
 	[ -z "$long" ] || many=300
 	for length in 1 15 16 17 31 32 33 143 144 160 255; do
 		echo $length >"$1/names/$(head -c $length /dev/zero | tr '\0' n)"
@@ -113,6 +113,31 @@ no_key_names() {
 	sed -n 's/.*"reason":"key_missing".*"path":"\([^"]*\)".*/\1/p' /tmp/out.json | sort >/tmp/reader.names
 	check "the $(wc -l </tmp/kernel.names) no-key names of the kernel are the reader's" cmp /tmp/kernel.names /tmp/reader.names
 	rm -rf /tmp/out
+}
+
+# What was read by the reader before must not be taken for the disk; ext4's own buffers stay.
+snapshot() { # of a volume in use, its journal not replayed; and the device and the mount read-only
+	mount_disk
+	echo "committed, and only the journal knows" >/mnt/d/late
+	sync
+	blockdev --flushbufs /dev/vda
+	cat /dev/vda >/tmp/snapshot
+	same "the volume in use itself is refused" "$(volume verify /dev/vda --key-file $KEY >/dev/null; echo $?)" 5
+	unmount_disk
+	volume --json verify /tmp/snapshot --key-file $KEY >/tmp/snapshot.json
+	same "a snapshot of the volume in use verifies" $? 0
+	check "its journal is replayed in memory" grep -q '"journal_replayed":{"transactions":[1-9]' /tmp/snapshot.json
+	volume extract /tmp/snapshot /d/late /tmp/late --key-file $KEY >/dev/null
+	same "what the journal knows is extracted" "$(cat /tmp/late)" "committed, and only the journal knows"
+	rm -f /tmp/snapshot /tmp/late
+	must blockdev --setro /dev/vda
+	check "a read-only device verifies" volume verify /dev/vda --key-file $KEY
+	must mount -t "$FSTYPE" -o ro /dev/vda /mnt
+	e4c-key add /mnt 7 >/tmp/identifier
+	verify_mounted
+	same "mounted read-only it verifies" $? 0
+	unmount_disk
+	must blockdev --setrw /dev/vda
 }
 
 # Offline: the reader finds REASON on the file, then the kernel fails to read PAGE.
@@ -192,6 +217,7 @@ mkdir /mnt/d/random
 must e4c-fsx /mnt/d/random --ops "$(setting ops 200)" --seed "$((RANDOM * 32768 + RANDOM))"
 must umount /mnt
 agree "made files"
+snapshot
 no_key_names
 tamper
 check "e2fsck finds nothing" e2fsck -fn /dev/vda
