@@ -20,7 +20,7 @@ check "the sources are copied" cp -r /run/root/src/. /run/root/build
 check "they compile" chroot /run/root /bin/sh /compile
 compared=$(wc -l </run/root/expected)
 cat >/tmp/compare <<-EOF
-	cd /run/root/build && sha256sum -c --quiet /run/root/expected
+	cd /run/root/build && sha256sum -c -s /run/root/expected
 EOF
 check "$compared objects are as compiled on the host" sh /tmp/compare
 must umount /run/root/build
