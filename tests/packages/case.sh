@@ -8,6 +8,7 @@ STORE=/var/lib/ext4crypt/keys.db
 export DEBIAN_FRONTEND=noninteractive PATH=/usr/sbin:/usr/bin:/sbin:/bin
 
 apt() { apt-get -q -y -o Dpkg::Use-Pty=0 --no-install-recommends "$@"; }
+not() { ! "$@"; }
 as() { # as USER COMMAND...: outside any login session
 	local user=$1
 	shift
@@ -46,7 +47,7 @@ locked_to_all() { refuses "$1" 'Required key not available|No such file' cat /da
 stage_install() {
 	same "systemd is the first process" "$(cat /proc/1/comm)" systemd
 	says "DKMS has the module installed for the running kernel" "ext4crypt/.*$(uname -r).*installed" dkms status
-	refuses "the module is not loaded" . grep -w ext4crypt /proc/modules
+	check "the module is not loaded" not grep -w ext4crypt /proc/modules
 	needs "apt installs the packages" apt install /root/packages/ext4crypt_*.deb /root/packages/ext4crypt-keyd_*.deb /root/packages/libpam-ext4crypt_*.deb \
 		/root/packages/ext4crypt-dev_*.deb
 	same "its sockets listen" "$(active ext4crypt-keyd.socket ext4crypt-keyd-session.socket)" active
@@ -133,7 +134,7 @@ stage_lifecycle() {
 	store=$(stat -c '%i %s' $STORE)
 	check "remove" apt remove ext4crypt ext4crypt-keyd libpam-ext4crypt
 	same "the store is still there" "$(stat -c '%i %s' $STORE)" "$store"
-	refuses "PAM has forgotten the module" . grep -r pam_ext4crypt /etc/pam.d
+	check "PAM has forgotten the module" not grep -r pam_ext4crypt /etc/pam.d
 	says "one can log in" still-in ssh_in echo still-in
 	same "nothing of it runs or listens" "$(ps -o pid= -C ext4crypt-keyd | wc -l) $(systemctl list-units --plain --no-legend 'ext4crypt*' | wc -l)" "0 0"
 	check "reinstall" apt install /root/packages/ext4crypt_*.deb /root/packages/ext4crypt-keyd_*.deb /root/packages/libpam-ext4crypt_*.deb
@@ -145,7 +146,7 @@ stage_lifecycle() {
 	check "purge" apt purge ext4crypt ext4crypt-keyd libpam-ext4crypt
 	check "the store is gone" test ! -e /var/lib/ext4crypt
 	same "the users' files are not" "$(find /data -xdev | wc -l)" "$files"
-	refuses "nothing of us is left in /etc" . grep -rl ext4crypt /etc --include='*' --exclude=fstab --exclude-dir=e4c --exclude='e4c-*' --exclude='passwd*' --exclude='group*' --exclude='shadow*' --exclude='gshadow*' --exclude='subuid*' --exclude='subgid*' --exclude='.updated'
+	check "nothing of us is left in /etc" not grep -rl ext4crypt /etc --include='*' --exclude=fstab --exclude-dir=e4c --exclude='e4c-*' --exclude='passwd*' --exclude='group*' --exclude='shadow*' --exclude='gshadow*' --exclude='subuid*' --exclude='subgid*' --exclude='.updated'
 	check "reinstall after that" apt install /root/packages/ext4crypt_*.deb /root/packages/ext4crypt-keyd_*.deb /root/packages/libpam-ext4crypt_*.deb
 	check "alice enrols anew" typed "$PASS" alice enrol
 	check "and unlocks" typed "$PASS" alice unlock
