@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 # 256 MB of memory and a journal of 4 MiB: several writers overwrite and read at the same time, and more than the memory passes through the page cache. None may wait
 # for ever, and every page must be right.
+# needs: no service
 # vm: disk=512M memory=256 seconds=600
 . /e4c/functions.sh
 . /e4c/faults.sh

@@ -20,7 +20,7 @@ from .cpio import CpioWriter
 PROGRAMS = ("mke2fs", "e2fsck", "debugfs", "dumpe2fs", "tune2fs", "filefrag", "e2image", "resize2fs", "lsattr", "chattr", "badblocks", "keyctl", "dmsetup",
             "kmod", "blockdev", "fallocate", "fsfreeze", "setpriv", "sha256sum", "xargs", "cmp", "grep", "find", "bash")
 # Only for a case with the line "# needs: login" and so on: a guest of 256 MB has no room for what it does not use.
-EXTRA_PROGRAMS = {"login": ("sshd", "ssh", "ssh-keygen", "login", "su", "sudo", "script"), "stress-ng": ("stress-ng",)}
+EXTRA_PROGRAMS = {"login": ("sshd", "ssh", "ssh-keygen", "login", "su", "sudo", "script"), "stress-ng": ("stress-ng",), "no service": ()}
 # What logging in loads or starts by itself, at the host's own paths.
 PLUGINS = ("/usr/lib/x86_64-linux-gnu/security/pam_unix.so", "/usr/lib/x86_64-linux-gnu/security/pam_permit.so",
            "/usr/lib/x86_64-linux-gnu/security/pam_keyinit.so", "/usr/lib/x86_64-linux-gnu/security/pam_rootok.so",
@@ -40,7 +40,8 @@ def pack(build: Path, repo: Path, kernel: kernels.Kernel, case: Path, target: Pa
 
 
 def _pack(build: Path, repo: Path, kernel: kernels.Kernel, case: Path, target: Path) -> None:
-    base = _base(build, kernel, next((name for name in EXTRA_PROGRAMS if f"\n# needs: {name}\n" in case.read_text()), ""))
+    extra = next((name for name in EXTRA_PROGRAMS if f"\n# needs: {name}\n" in case.read_text()), "")
+    base = _base(build, kernel, extra)
     scratch = target.with_suffix(".top")
     with CpioWriter(scratch) as out:
         out.copy("init", repo / "tests/vm/guest/init")
@@ -49,7 +50,7 @@ def _pack(build: Path, repo: Path, kernel: kernels.Kernel, case: Path, target: P
         out.copy("e4c/case.sh", case)
         for guide in sorted((repo / "docs/guide").glob("*.md")):
             out.copy(f"e4c/guide/{guide.name}", guide)
-        for path in _programs(build):
+        for path in _programs(build, extra):
             out.file(f"e4c/bin/{path.name}", _stripped(path), 0o755)
         if kernel.module.exists():
             out.file("e4c/ext4crypt.ko", _stripped(kernel.module))
@@ -60,9 +61,9 @@ def _pack(build: Path, repo: Path, kernel: kernels.Kernel, case: Path, target: P
     scratch.unlink()
 
 
-def _programs(build: Path) -> list[Path]:
-    """The programs of this repository that are built."""
-    return [p for d in (build / "release/bin", build / "vm/bin") if d.is_dir() for p in sorted(d.iterdir())
+def _programs(build: Path, extra: str) -> list[Path]:
+    """The programs of this repository that are built; without the key service and the command line, which are large, if EXTRA says so."""
+    return [p for d in (build / "release/bin", build / "vm/bin")[1 if extra == "no service" else 0:] if d.is_dir() for p in sorted(d.iterdir())
              if p.is_file() and os.access(p, os.X_OK) and not p.name.endswith("_test")]
 
 
@@ -77,10 +78,10 @@ def _base(build: Path, kernel: kernels.Kernel, extra: str) -> Path:
     """The part that only changes with the host's packages or this directory, kept from run to run."""
     programs = [p for p in (shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin") for name in PROGRAMS + EXTRA_PROGRAMS.get(extra, ())) if p]
     plugins = [p for p in PLUGINS if extra == "login" and os.path.exists(p)]
-    needed = _libraries(programs + plugins + [str(p) for p in _programs(build)])
+    needed = _libraries(programs + plugins + [str(p) for p in _programs(build, extra)])
     stamp = hashlib.sha256(repr([kernel, [(p, os.stat(p).st_mtime_ns) for p in programs + plugins + needed],
                                  [Path(f).read_bytes() for f in (__file__, kernels.__file__)]]).encode()).hexdigest()[:16]
-    kind = (f"{extra}-" if extra else "") + kernel.kind
+    kind = (f"{extra.replace(' ', '-')}-" if extra else "") + kernel.kind
     path = build / "vm" / f"base-{kind}-{stamp}.cpio"
     if path.exists():
         return path
