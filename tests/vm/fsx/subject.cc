@@ -210,6 +210,18 @@ void Subject::verify_all() {
     for (uint64_t at = 0; at < model_.size(); at += kChunk) verify(at, std::min(kChunk, model_.size() - at));
     return;
   }
+  // What the file system calls data, which may be more than was ever written.
+  off_t data = 0;
+  while ((data = lseek(fd_, data, SEEK_DATA)) >= 0) {
+    const off_t hole = lseek(fd_, data, SEEK_HOLE);
+    if (hole < 0) failed("lseek(SEEK_HOLE)", static_cast<uint64_t>(data), 0);
+    for (; data < hole; data += static_cast<off_t>(kChunk)) {
+      const auto at = static_cast<uint64_t>(data);
+      verify(at, std::min(kChunk, static_cast<uint64_t>(hole) - at));
+    }
+    data = hole;
+  }
+  if (errno != ENXIO) failed("lseek(SEEK_DATA)", 0, 0);
   // Each page that held data, and one page on either side of it.
   for (const uint64_t start : model_.pages()) {
     const uint64_t from = start >= kPage ? start - kPage : start;
