@@ -44,59 +44,6 @@ uint32_t NumberOf(const ProtectorRecord& record) {
   _exit(1);
 }
 
-TEST(StoreKillTest, TwoHundredKillsLoseNoProtector) {
-  char name[] = "/tmp/ext4crypt-kill-XXXXXX";
-  ASSERT_NE(mkdtemp(name), nullptr);
-  const std::string path = std::string(name) + "/keys.db";
-  uint32_t present = 1;
-  {
-    auto store = SqliteKeyStore::Open(path);
-    ASSERT_TRUE(store.ok());
-    KeyRecord key{.uid = 1, .name = "default", .protectors = {Numbered(present)}};
-    ASSERT_TRUE((*store)->CreateKey(key).ok());
-  }
-  const unsigned seed = std::random_device{}();
-  SCOPED_TRACE(testing::Message() << "seed " << seed);
-  std::mt19937 random(seed);
-  uint32_t changes = 0;
-  for (int round = 0; round < 200; ++round) {
-    int ends[2];
-    ASSERT_EQ(pipe(ends), 0);
-    const pid_t child = fork();
-    if (child == 0) ReplaceForEver(path, present, ends[1]);
-    close(ends[1]);
-    // Every second kill comes after a first change, so that also a slow machine is hit in the
-    // middle of changes and not only while it opens the store.
-    pollfd first_change = {.fd = ends[0], .events = POLLIN, .revents = 0};
-    if (round % 2 == 1) {
-      ASSERT_EQ(poll(&first_change, 1, -1), 1);
-    }
-    usleep(std::uniform_int_distribution<unsigned>(0, 20'000)(random));
-    ASSERT_EQ(kill(child, SIGKILL), 0);
-    int status = 0;
-    waitpid(child, &status, 0);
-    ASSERT_TRUE(WIFSIGNALED(status)) << "the child failed by itself in round " << round;
-    uint32_t durable = present;
-    while (read(ends[0], &durable, sizeof(durable)) == sizeof(durable)) {
-    }
-    close(ends[0]);
-
-    auto store = SqliteKeyStore::Open(path);
-    ASSERT_TRUE(store.ok()) << store.status() << " in round " << round;
-    const auto key = (*store)->FindKey(1, "default");
-    ASSERT_TRUE(key.ok());
-    ASSERT_EQ(key->protectors.size(), 1U) << "round " << round;
-    const uint32_t found = NumberOf(key->protectors[0]);
-    // What was reported is there, or the one change after it whose report was cut off.
-    EXPECT_TRUE(found == durable || found == durable + 1) << found << " after " << durable;
-    EXPECT_EQ(key->protectors[0].wrapped_key, Numbered(found).wrapped_key);
-    changes += found - present;
-    present = found;
-  }
-  EXPECT_GE(changes, 100U) << "hardly anything was in progress when the kills came";
-  std::filesystem::remove_all(name);
-}
-
 // Shares a key again and again, and makes and removes another, telling `out` the number of each
 // share that is durable.
 [[noreturn]] void ShareForEver(const std::string& path, uint32_t present, int out) {
@@ -117,37 +64,87 @@ TEST(StoreKillTest, TwoHundredKillsLoseNoProtector) {
   _exit(1);
 }
 
-TEST(StoreKillTest, KillsWhileSharingLoseNoShareAndLeaveNoneBehind) {
-  char name[] = "/tmp/ext4crypt-kill-XXXXXX";
-  ASSERT_NE(mkdtemp(name), nullptr);
-  const std::string path = std::string(name) + "/keys.db";
-  uint32_t present = 1;
-  {
-    auto store = SqliteKeyStore::Open(path);
-    ASSERT_TRUE(store.ok());
-    ASSERT_TRUE((*store)->CreateKey({.uid = 1, .name = "team", .protectors = {Numbered(0)}}).ok());
-    ASSERT_TRUE((*store)->PutShare(1, "team", 2, Numbered(present)).ok());
+class StoreKillTest : public testing::Test {
+ protected:
+  using Loop = void (*)(const std::string& path, uint32_t present, int out);
+
+  void SetUp() override {
+    char name[] = "/tmp/ext4crypt-kill-XXXXXX";
+    ASSERT_NE(mkdtemp(name), nullptr);
+    directory_ = name;
+    path_ = directory_ + "/keys.db";
   }
-  const unsigned seed = std::random_device{}();
-  SCOPED_TRACE(testing::Message() << "seed " << seed);
-  std::mt19937 random(seed);
-  for (int round = 0; round < 100; ++round) {
+  void TearDown() override { std::filesystem::remove_all(directory_); }
+
+  // Kills a process in `loop` at a random instant; returns the number of the last change that it
+  // said is durable. Every second kill comes after a first change, so that also a slow machine is
+  // hit in the middle of changes and not only while it opens the store.
+  uint32_t DurableAtKill(Loop loop, uint32_t present) {
     int ends[2];
-    ASSERT_EQ(pipe(ends), 0);
+    EXPECT_EQ(pipe(ends), 0);
     const pid_t child = fork();
-    if (child == 0) ShareForEver(path, present, ends[1]);
+    if (child == 0) loop(path_, present, ends[1]);
     close(ends[1]);
-    usleep(std::uniform_int_distribution<unsigned>(0, 20'000)(random));
-    ASSERT_EQ(kill(child, SIGKILL), 0);
+    pollfd first_change = {.fd = ends[0], .events = POLLIN, .revents = 0};
+    if (++kills_ % 2 == 0) {
+      EXPECT_EQ(poll(&first_change, 1, -1), 1);
+    }
+    usleep(std::uniform_int_distribution<unsigned>(0, 20'000)(random_));
+    EXPECT_EQ(kill(child, SIGKILL), 0);
     int status = 0;
     waitpid(child, &status, 0);
-    ASSERT_TRUE(WIFSIGNALED(status)) << "the child failed by itself in round " << round;
+    EXPECT_TRUE(WIFSIGNALED(status)) << "the child failed by itself at kill " << kills_;
     uint32_t durable = present;
     while (read(ends[0], &durable, sizeof(durable)) == sizeof(durable)) {
     }
     close(ends[0]);
+    return durable;
+  }
 
-    auto store = SqliteKeyStore::Open(path);
+  std::string directory_;
+  std::string path_;
+  unsigned kills_ = 0;
+  const unsigned seed_ = std::random_device{}();
+  std::mt19937 random_{seed_};
+};
+
+TEST_F(StoreKillTest, TwoHundredKillsLoseNoProtector) {
+  SCOPED_TRACE(testing::Message() << "seed " << seed_);
+  uint32_t present = 1;
+  {
+    auto store = SqliteKeyStore::Open(path_);
+    ASSERT_TRUE(store.ok());
+    KeyRecord key{.uid = 1, .name = "default", .protectors = {Numbered(present)}};
+    ASSERT_TRUE((*store)->CreateKey(key).ok());
+  }
+  for (int round = 0; round < 200; ++round) {
+    const uint32_t durable = DurableAtKill(ReplaceForEver, present);
+    auto store = SqliteKeyStore::Open(path_);
+    ASSERT_TRUE(store.ok()) << store.status() << " in round " << round;
+    const auto key = (*store)->FindKey(1, "default");
+    ASSERT_TRUE(key.ok());
+    ASSERT_EQ(key->protectors.size(), 1U) << "round " << round;
+    const uint32_t found = NumberOf(key->protectors[0]);
+    // What was reported is there, or the one change after it whose report was cut off.
+    EXPECT_TRUE(found == durable || found == durable + 1) << found << " after " << durable;
+    EXPECT_EQ(key->protectors[0].wrapped_key, Numbered(found).wrapped_key);
+    present = found;
+  }
+  EXPECT_GE(present, 100U) << "hardly anything was in progress when the kills came";
+}
+
+TEST_F(StoreKillTest, KillsWhileSharingLoseNoShareAndLeaveNoneBehind) {
+  SCOPED_TRACE(testing::Message() << "seed " << seed_);
+  uint32_t present = 1;
+  {
+    auto store = SqliteKeyStore::Open(path_);
+    ASSERT_TRUE(store.ok());
+    ASSERT_TRUE((*store)->CreateKey({.uid = 1, .name = "team", .protectors = {Numbered(0)}}).ok());
+    ASSERT_TRUE((*store)->PutShare(1, "team", 2, Numbered(present)).ok());
+  }
+  for (int round = 0; round < 100; ++round) {
+    const uint32_t durable = DurableAtKill(ShareForEver, present);
+    auto store = SqliteKeyStore::Open(path_);
     ASSERT_TRUE(store.ok()) << store.status() << " in round " << round;
     const auto shared = (*store)->ListSharedWith(2);
     ASSERT_TRUE(shared.ok());
@@ -159,7 +156,7 @@ TEST(StoreKillTest, KillsWhileSharingLoseNoShareAndLeaveNoneBehind) {
     EXPECT_LE((*store)->ListSharedWith(3)->size(), other.ok() ? 1U : 0U);
     EXPECT_EQ((*store)->FindKey(1, "team")->protectors.size(), 1U);
   }
-  std::filesystem::remove_all(name);
+  EXPECT_GE(present, 50U) << "hardly anything was in progress when the kills came";
 }
 
 }  // namespace
