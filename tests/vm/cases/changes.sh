@@ -29,7 +29,7 @@ still_right() { # still_right WHEN: stops the writer, which has found no differe
 	wait $writer 2>/dev/null
 	rm -f /mnt/d/fsx-*
 }
-written() { awk '{ print $7 }' /sys/block/vda/stat; }
+written() { awk '{ print $7 }' /sys/block/*da/stat; } # vda, ubda
 
 starts 21
 for round in 1 2 3; do
