@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -31,6 +32,12 @@ constexpr int kMaxMetadataBytes = 8 * 1024;
 constexpr int kMaxStreamsPerConnection = 8;
 constexpr int kSilentPeerMs = 60'000;
 constexpr int kSweepMs = 10'000;
+constexpr int kNextSweepMs = 100;  // when one was not enough
+// Then it is the turn of those who hung up: or a crowd that comes as fast as it is let in would be
+// counted without end, and refused once the limit is reached.
+constexpr int kAcceptsInARow = 16;
+// Nor must who waits to be let in wait for thousands of servers to be taken down.
+constexpr int kEvictionsInARow = 64;
 constexpr auto kDrainTime = std::chrono::seconds(5);
 
 std::optional<Uid> PeerOf(int fd) {
@@ -41,6 +48,11 @@ std::optional<Uid> PeerOf(int fd) {
     return std::nullopt;
   }
   return peer.uid;
+}
+
+int MsUntil(SteadyClock::time_point then) {
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(then - SteadyClock::now());
+  return static_cast<int>(std::max<int64_t>(left.count(), 0));
 }
 
 absl::Status Watch(int epoll, int fd, uint32_t events) {
@@ -114,9 +126,10 @@ absl::Status Acceptor::Run(int stop_fd) {
   auto next_sweep = SteadyClock::now() + std::chrono::milliseconds(kSweepMs);
   for (;;) {
     std::array<struct epoll_event, 64> events;
-    const int count =
-        ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), kSweepMs);
+    const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
+                                   MsUntil(next_sweep));
     if (count < 0 && errno != EINTR) return ErrnoError(ErrorReason::kInternal, errno, "epoll_wait");
+    bool somebody_waits = false;
     for (int i = 0; i < count; ++i) {
       const int fd = events[static_cast<size_t>(i)].data.fd;
       if (fd == stop_fd) {
@@ -124,20 +137,21 @@ absl::Status Acceptor::Run(int stop_fd) {
         return absl::OkStatus();
       }
       if (fd == listening_fd_) {
-        AcceptAll();
+        somebody_waits = true;
       } else {
         Drop(fd);
       }
     }
+    if (somebody_waits) AcceptSome();
     if (SteadyClock::now() >= next_sweep) {
-      EvictIdleServers();
-      next_sweep = SteadyClock::now() + std::chrono::milliseconds(kSweepMs);
+      const bool all = EvictIdleServers();
+      next_sweep = SteadyClock::now() + std::chrono::milliseconds(all ? kSweepMs : kNextSweepMs);
     }
   }
 }
 
-void Acceptor::AcceptAll() {
-  for (;;) {
+void Acceptor::AcceptSome() {
+  for (int i = 0; i < kAcceptsInARow; ++i) {
     UniqueFd fd(::accept4(listening_fd_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!fd.valid()) {
       if (errno == EINTR || errno == ECONNABORTED) continue;
@@ -182,15 +196,19 @@ void Acceptor::Drop(int watch_fd) {
   if (const auto server = servers_.find(uid); server != servers_.end()) server->second->Touch();
 }
 
-void Acceptor::EvictIdleServers() {
+bool Acceptor::EvictIdleServers() {
+  int evicted = 0;
   for (auto it = servers_.begin(); it != servers_.end();) {
     // Without calls in progress, or shutting down would wait for them and keep everyone waiting.
     const Uid uid = it->first;
     const bool idle = counts_.Of(uid) == 0 && !parts_.derivations.HasWorkOf(uid) &&
                       !parts_.quick.HasWorkOf(uid) &&
                       it->second->IdleFor(std::chrono::milliseconds(options_.idle_server_ms));
+    if (idle && evicted == kEvictionsInARow) return false;
+    evicted += idle ? 1 : 0;
     it = idle ? servers_.erase(it) : std::next(it);
   }
+  return true;
 }
 
 void Acceptor::ShutDown() {

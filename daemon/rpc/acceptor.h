@@ -46,10 +46,11 @@ class Acceptor {
 
   Acceptor(int listening_fd, const ServiceParts& parts, AcceptorOptions options, UniqueFd epoll);
 
-  void AcceptAll();
+  void AcceptSome();
   void Adopt(UniqueFd fd, Uid uid);
   void Drop(int watch_fd);
-  void EvictIdleServers();
+  // False when there may be more of them.
+  bool EvictIdleServers();
   void ShutDown();
 
   const int listening_fd_;

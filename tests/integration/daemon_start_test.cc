@@ -162,6 +162,32 @@ TEST_F(DaemonStartTest, FloodOfOneUserIsRefusedAndOthersAreServed) {
   EXPECT_EQ(after.exit_code, 0) << "connections of a dead process are still counted";
 }
 
+TEST_F(DaemonStartTest, CrowdThatComesAsFastAsItIsLetInIsServed) {
+  StartDaemon({"--max-connections", "32"});
+  // Never more than 16 at a time; each waits for the first bytes of the service, which does not
+  // send any to whom it refuses.
+  const RunResult crowd = RunAs(
+      bob(),
+      {"python3", "-c",
+       "import socket,threading\n"
+       "refused=[]\n"
+       "def come():\n"
+       " for i in range(200):\n"
+       "  s=socket.socket(socket.AF_UNIX); s.connect('" +
+           socket() +
+           "')\n"
+           "  try:\n"
+           "   s.sendall(b'PRI * HTTP/2.0\\r\\n\\r\\nSM\\r\\n\\r\\n'+bytes(3)+b'\\4'+bytes(5))\n"
+           "   if not s.recv(1): refused.append(i)\n"
+           "  except OSError: refused.append(i)\n"
+           "  s.close()\n"
+           "threads=[threading.Thread(target=come) for _ in range(16)]\n"
+           "for t in threads: t.start()\n"
+           "for t in threads: t.join()\n"
+           "print(len(refused))"});
+  EXPECT_EQ(crowd.out, "0\n") << crowd.err;
+}
+
 TEST_F(DaemonStartTest, GarbageAndOversizedRequestsDoNoHarm) {
   StartDaemon();
   Enrol(alice(), kPassphrase);
