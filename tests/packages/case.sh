@@ -46,7 +46,9 @@ locked_to_all() { refuses "$1" 'Required key not available|No such file' cat /da
 
 stage_install() {
 	same "systemd is the first process" "$(cat /proc/1/comm)" systemd
-	says "DKMS has the module installed for the running kernel" "ext4crypt/.*$(uname -r).*installed" dkms status
+	local release
+	release=$(uname -r)
+	says "DKMS has the module installed for the running kernel" "ext4crypt/.*${release//+/[+]}.*installed" dkms status
 	check "the module is not loaded" not grep -w ext4crypt /proc/modules
 	needs "apt installs the packages" apt install /root/packages/ext4crypt_*.deb /root/packages/ext4crypt-keyd_*.deb /root/packages/libpam-ext4crypt_*.deb \
 		/root/packages/ext4crypt-dev_*.deb

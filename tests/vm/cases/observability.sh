@@ -6,7 +6,7 @@
 . /e4c/functions.sh
 . /e4c/tamper.sh
 
-counter() { cat "/sys/fs/$FSTYPE/vda/authentication/$1"; }
+counter() { cat "/sys/fs/$FSTYPE/"*da"/authentication/$1"; }
 counters() { echo "$(counter pages_sealed) $(counter pages_journaled) $(counter pages_opened) $(counter failures)"; }
 
 encrypted_mount

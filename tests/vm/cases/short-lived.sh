@@ -41,7 +41,7 @@ load_module
 work ext4 vdb
 plain_written=$written plain_log=$log plain_free=$free
 work "$FSTYPE" vdc
-same "$files small and 20 large files written and deleted: no page was sealed" "$(cat "/sys/fs/$FSTYPE/vdc/authentication/pages_sealed")" 0
+same "$files small and 20 large files written and deleted: no page was sealed" "$(cat "/sys/fs/$FSTYPE/"*dc/authentication/pages_sealed)" 0
 check "journal: $log blocks; ext4: $plain_log" test "$log" -le $((plain_log + plain_log / 10 + 8))
 check "written in all: $written KiB; ext4: $plain_written KiB" test "$written" -le $((plain_written + plain_written / 10 + 64))
 check "free blocks after it: $free; ext4: $plain_free" test "$free" -ge $((plain_free - 1))
