@@ -41,8 +41,9 @@ check() {
 
 # needs NAME COMMAND...: check, where nothing that follows makes sense without it.
 needs() {
+	local before=$failures
 	check "$@"
-	[ "$failures" = 0 ] || give_up "nothing else makes sense without: $1"
+	[ "$failures" = "$before" ] || give_up "nothing else makes sense without: $1"
 }
 
 # refuses NAME REGEX COMMAND...: the command fails and says REGEX on the way.
