@@ -87,7 +87,7 @@ type_to() {
 	PASSPHRASE[$user]=${PASSPHRASE[$user]:-correct horse battery $user}
 	case $command in
 	*"--key-file "*) run_as "$user" "$command" && return || return ;;
-	*" passphrase change --recovery") typed="${CODE[$user]}"$'\n'"a new passphrase of $user" ;;
+	*"import --from-volume "* | *" passphrase change --recovery") typed="${CODE[$user]}"$'\n'"a new passphrase of $user" ;;
 	*" passphrase change") typed="${PASSPHRASE[$user]}"$'\n'"a new passphrase of $user" ;;
 	*--recovery*) typed=${CODE[$user]} ;;
 	*) typed=${PASSPHRASE[$user]} ;;
@@ -96,7 +96,7 @@ type_to() {
 	local status=$?
 	cat /tmp/typed.out
 	[ $status = 0 ] || return
-	case $command in *"passphrase change"*) PASSPHRASE[$user]="a new passphrase of $user" ;; esac
+	case $command in *"passphrase change"* | *"import --from-volume "*) PASSPHRASE[$user]="a new passphrase of $user" ;; esac
 	local code
 	code=$(grep -Eom 1 '[0-9A-Z]{5}(-[0-9A-Z]{5}){7}' /tmp/typed.out) && CODE[$user]=$code
 	return 0
@@ -108,7 +108,7 @@ command_of() { # command_of USER COMMAND
 	for word in "${!WORD[@]}"; do command=${command//$word/${WORD[$word]}}; done
 	case $user:$command in
 	root:*) eval "$command" ;;
-	*": ext4crypt"* | *:"ext4crypt enrol"* | *:"ext4crypt unlock"* | *:"ext4crypt passphrase"* | *:"ext4crypt recovery"* | *:"ext4crypt protectors add"* | *:"ext4crypt protectors remove"*)
+	*": ext4crypt"* | *:"ext4crypt enrol"* | *:"ext4crypt unlock"* | *:"ext4crypt passphrase"* | *:"ext4crypt recovery"* | *:"ext4crypt import"* | *:"ext4crypt protectors add"* | *:"ext4crypt protectors remove"*)
 		type_to "$user" "$command"
 		;;
 	*) run_as "$user" "$command" ;;
