@@ -72,6 +72,14 @@ int BecomeRootForKeysOnly() {
   return syscall(SYS_capset, &header, none) == 0 ? 0 : errno;
 }
 
+// What may be done to a key in @u depends on possessing it, that is on a way to it from the session
+// keyring. systemd gives a service one of its own (KeyringMode=private), from which none leads to
+// the user's.
+int OpenAWayToUserKeyring() {
+  if (keyctl_join_session_keyring(nullptr) < 0) return errno;
+  return keyctl_link(KEY_SPEC_USER_KEYRING, KEY_SPEC_SESSION_KEYRING) == 0 ? 0 : errno;
+}
+
 int Run() {
   const struct rlimit none = {0, 0};
   setrlimit(RLIMIT_CORE, &none);
@@ -81,6 +89,7 @@ int Run() {
   // The raw call: glibc's wrapper is about all threads, and there is one.
   if (syscall(SYS_setresuid, request.uid, -1, -1) != 0) return errno;
   if (const int err = BecomeRootForKeysOnly(); err != 0) return err;
+  if (const int err = OpenAWayToUserKeyring(); err != 0) return err;
   int result = EPROTO;
   if (request.verb == KeyringVerb::kInstall) result = Install(request);
   if (request.verb == KeyringVerb::kRemove) result = Remove();

@@ -41,6 +41,14 @@ says() { # says NAME REGEX COMMAND...
 		diag /tmp/says.out
 	fi
 }
+tell_log() { # of the services, if something failed
+	# shellcheck disable=SC2154  # of functions.sh
+	[ "$failures" != 0 ] || return 0
+	journalctl -b --no-pager -u 'ext4crypt*' >/tmp/journal
+	diag /tmp/journal 40
+	journalctl -b --no-pager -t sshd -t login >/tmp/journal
+	diag /tmp/journal 20
+}
 active() { systemctl is-active "$@" | sort -u; }
 locked_to_all() { refuses "$1" 'Required key not available|No such file' cat /data/alice/private/note; }
 
@@ -70,6 +78,7 @@ stage_install() {
 	same "it runs as a user of its own" "$(ps -o user= -C ext4crypt-keyd)" ext4crypt
 	same "its store is private" "$(stat -c '%U %a' /var/lib/ext4crypt)" "ext4crypt 700"
 	check "alice unlocks" typed "$PASS" alice unlock
+	tell_log
 	must as alice mkdir /data/alice/private
 	check "setpolicy" as alice ext4crypt setpolicy /data/alice/private
 	as alice sh -c 'echo meet me at noon >/data/alice/private/note'
@@ -98,7 +107,7 @@ stage_install() {
 	same "stopped, nothing of it is left" "$(systemctl stop ext4crypt-keyd.service; ps -o pid= -C ext4crypt-keyd | wc -l)" 0
 
 	must umount /data
-	must modprobe -r ext4crypt
+	must rmmod ext4crypt
 	echo '/dev/vdb  /data  ext4crypt  defaults  0  2' >>/etc/fstab
 	check "the line of fstab mounts, and loads the module" mount /data
 	says "as ext4crypt" '^/dev/vdb /data ext4crypt ' cat /proc/mounts
@@ -165,6 +174,5 @@ stage_lifecycle() {
 
 "stage_$(setting stage install)"
 same "no unit has failed" "$(systemctl --failed --plain --no-legend | awk '{print $1}' | tr '\n' ' ')" ""
-# shellcheck disable=SC2154  # of functions.sh
-[ "$failures" = 0 ] || { journalctl -b --no-pager -u 'ext4crypt*' -u ssh -t sshd -t login >/tmp/journal; diag /tmp/journal 60; }
+tell_log
 finish

@@ -39,6 +39,8 @@ def type_in(text):
 
 until(b"Password:")
 type_in(password)
+# What is typed before login(1) hands the terminal over is thrown away.
+until(b"$ ")
 for number, command in enumerate(commands):
     # The two halves of the mark come together only where the shell has run them, not in the echo of what is typed.
     type_in(f"{command}; echo 'done-''{number}'")
