@@ -130,8 +130,8 @@ std::vector<Row> MappingRows() {
        [](Scene& s) { Change(s, kTagLblk, [](Extent& e, Scene& scene) { e.physical = At(scene, 126).physical; }); }},
       {"tag-extent-on-directory", "point tag block 0 at a block of a directory", "EIO group 0, group 1, group 2", "seal_not_authentic, ...",
        [](Scene& s) { Change(s, kTagLblk, [](Extent& e, Scene& scene) { e.physical = scene.now.Physical(2, 0).value(); }); }},
-      {"tag-extent-in-journal", "point tag block 0 into the journal", "EIO group 0, group 1, group 2", "page_not_authentic, ...",
-       [](Scene& s) { Change(s, kTagLblk, [](Extent& e, Scene& scene) { e.physical = scene.now.Physical(kJournalInode, 2).value(); }); }},
+      {"tag-extent-in-journal", "point tag block 0 at the head of the journal", "EIO group 0, group 1, group 2", "seal_not_authentic, ...",
+       [](Scene& s) { Change(s, kTagLblk, [](Extent& e, Scene& scene) { e.physical = scene.now.Physical(kJournalInode, 0).value(); }); }},
       {"all-extents-removed", "take all extents out, the tag area too", "zeros 0-7, 12-15, 126-129, group 2", "clean",
        [](Scene& s) {
          const uint64_t root = s.now.InodeAt(s.file) + inode::kMap;
