@@ -6,6 +6,7 @@ namespace ext4crypt {
 
 inline constexpr char kDefaultSocketPath[] = "/run/ext4crypt/keyd.sock";
 inline constexpr char kDefaultStateDir[] = "/var/lib/ext4crypt";
+inline constexpr char kDefaultConfigPath[] = "/etc/ext4crypt/keyd.conf";
 
 // The system user the packaged service runs as.
 inline constexpr char kServiceUser[] = "ext4crypt";

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/options.h"
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 
 #include "common/paths.h"
@@ -16,6 +18,9 @@ ParsedOptions ParseOptions(int argc, char** argv) {
 
   CLI::App app{"The ext4crypt key service. See docs/key-service.md.", "ext4crypt-keyd"};
   app.set_version_flag("--version", EXT4CRYPT_VERSION);
+  app.set_config("--config", kDefaultConfigPath, "Options from a file, see keyd.conf(5)")
+      ->type_name("TEXT");
+  app.allow_config_extras(CLI::config_extras_mode::error);
   app.add_option("--socket", options.socket_path, "Where to listen (not with socket activation)")
       ->capture_default_str();
   app.add_option("--state-dir", options.state_dir, "The private directory of the store")
@@ -46,6 +51,11 @@ ParsedOptions ParseOptions(int argc, char** argv) {
       ->check(CLI::Range(1U, 65536U))
       ->capture_default_str();
   try {
+    // A default file that cannot be read would be passed over as if there were none.
+    if (access(kDefaultConfigPath, F_OK) == 0 && access(kDefaultConfigPath, R_OK) != 0) {
+      throw CLI::FileError(std::string(kDefaultConfigPath) +
+                           " cannot be read by the service's user: chmod 644");
+    }
     app.parse(argc, argv);
     if (passes != 0) {
       options.cost.passes = passes;

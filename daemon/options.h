@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The key service's command line.
+// The key service's command line, and its configuration file, which has the same options.
 #pragma once
 
 #include <optional>

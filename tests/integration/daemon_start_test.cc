@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <fstream>
 
 #include "tests/integration/keyd_fixture.h"
 
@@ -110,6 +111,30 @@ TEST_F(DaemonStartTest, CreationCutShortIsStartedAgain) {
 TEST_F(DaemonStartTest, WeakArgon2CostIsAUsageError) {
   EXPECT_EQ(TryDaemon({"--argon2-memory-mib", "4"}).exit_code, 2);
   EXPECT_EQ(TryDaemon({"--argon2-memory-mib", "8", "--argon2-ops", "3"}).exit_code, 2);
+}
+
+TEST_F(DaemonStartTest, ConfigurationFileHasTheSameOptionsAndNoOthers) {
+  const std::string path = work() + "/keyd.conf";
+  const auto write = [&](const std::string& text) { std::ofstream(path) << text; };
+  write("# for the old disks\nallow-unauthenticated = true\n");
+  const std::string volume = MountVolume("plain");
+  StartDaemon({"--config", path});
+  Enrol(alice(), kPassphrase);
+  Unlock(alice(), kPassphrase);
+  MakeEncryptedDir(volume, "d", alice());
+  ASSERT_EQ(Cli(alice(), {"lock"}).exit_code, 0);
+  ASSERT_EQ(StopDaemon(), 0);
+  for (const std::string mistake :
+       {"no-such-option = 1\n", "idle-lock-minutes = 0\n", "idle-lock-minutes = often\n",
+        "[section]\nidle-lock-minutes = 5\n"}) {
+    write(mistake);
+    const RunResult refused = TryDaemon({"--config", path});
+    EXPECT_EQ(refused.exit_code, 2) << mistake << refused.err;
+    EXPECT_NE(refused.err, "") << mistake;
+  }
+  const RunResult missing = TryDaemon({"--config", work() + "/none.conf"});
+  EXPECT_EQ(missing.exit_code, 2);
+  EXPECT_THAT(missing.err, testing::HasSubstr("none.conf"));
 }
 
 TEST_F(DaemonStartTest, SocketLeftByAKilledServiceIsReplaced) {
