@@ -1,7 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# What is done in the chroot $root of the machine's disk, step by step, each a line "ok ..." or "not ok ...".
+# What is done in a chroot of the machine's disk, step by step, each a line "ok ..." or "not ok ...". For scripts that are run in a mount namespace
+# of their own, so that nothing stays mounted whatever happens.
+root=$(mktemp -d)
 log=$(mktemp)
+enter() { # enter IMAGE: mounts it on $root, where no service starts from now on
+	trap 'umount -R "$root" 2>/dev/null; rmdir "$root"; rm -f "$log"' EXIT
+	mount -o loop "$1" "$root"
+	mount -t proc proc "$root/proc"
+	mount -t devtmpfs dev "$root/dev"
+	mount -t devpts devpts "$root/dev/pts"
+	printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
+	chmod 755 "$root/usr/sbin/policy-rc.d"
+}
+# Before the image is a machine's again.
+leave() { rm -f "$root/usr/sbin/policy-rc.d"; }
 step() { # step NAME COMMAND...
 	local name=$1
 	shift
@@ -11,5 +24,4 @@ step() { # step NAME COMMAND...
 	fi
 }
 not() { ! "$@"; }
-# shellcheck disable=SC2154  # of who sources this
 in_root() { chroot "$root" env DEBIAN_FRONTEND=noninteractive PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"; }
