@@ -40,7 +40,7 @@ failed_pages=$(counter failures)
 check "is counted: $failed_pages times" test "$failed_pages" -ge 1 -a "$failed_pages" -le 2
 wait $listener
 same "is reported to fanotify, with its inode" "$(sed 's/ count .*//' /tmp/event)" "EIO inode $inode"
-same "and in the log" "$(dmesg | grep -cE "ext4crypt \(vda\): authentication failed: inode $inode, page 280: the contents")" "$failed_pages"
+same "and in the log" "$(dmesg | grep -cE "ext4crypt \([a-z]+\): authentication failed: inode $inode, page 280: the contents")" "$failed_pages"
 opened=$(counter pages_opened)
 head -c $((260 * 4096)) /mnt/d/file >/dev/null
 check "reading opens pages: $opened, then $(counter pages_opened)" test "$(counter pages_opened)" -ge 260 -a "$(counter pages_opened)" -le 299
