@@ -129,6 +129,10 @@ struct e4c_extent {
 	ext4_fsblk_t pblk;
 	bool written;
 };
+static inline bool e4c_covers(ext4_fsblk_t first, unsigned int len, ext4_fsblk_t block)
+{
+	return block >= first && block - first < len;
+}
 int e4c_extent_before(struct inode *inode, ext4_lblk_t lblk, struct e4c_extent *ext);
 int e4c_group_before(struct inode *inode, s64 g, struct e4c_extent *at);
 

@@ -80,6 +80,7 @@ int e4c_folio_zeroed(handle_t *handle, struct inode *inode, struct folio *folio)
 int e4c_groups_prepare(handle_t *handle, struct inode *inode, ext4_lblk_t lblk, unsigned int *len);
 
 /* space.c */
+struct ext4_extent;
 int e4c_group_reserve(struct inode *inode, ext4_lblk_t lblk);
 int e4c_prepare_credits(struct inode *inode);
 int e4c_writepages_credits(struct inode *inode);
@@ -87,6 +88,7 @@ int e4c_convert_credits(struct inode *inode);
 bool e4c_goal_is_far(struct inode *inode, ext4_lblk_t block, ext4_lblk_t other);
 int e4c_free_revokes(struct inode *inode, ext4_lblk_t from, int blocks, int credits);
 int e4c_free_flags(struct inode *inode, int flags);
+bool e4c_leaf_maps_itself(struct ext4_extent *ex, ext4_fsblk_t leaf);
 
 /* remove.c */
 int e4c_punch(handle_t *handle, struct inode *inode, ext4_lblk_t first, ext4_lblk_t end);

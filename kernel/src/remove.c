@@ -41,24 +41,28 @@ static int piece_begin(handle_t *handle, struct inode *inode)
 }
 
 /*
- * Remove pages @first .. @last, a part of one extent within one group. The
- * groups above @keep go next, so that one of them need not be authentic.
+ * Remove the pages of @piece, a part of one extent within one group. The groups
+ * above @keep go next, so that one of them need not be authentic.
  */
-static int piece_remove(struct e4c_op *op, handle_t *handle, struct inode *inode, u32 first,
-			u32 last, bool written, s64 keep)
+static int piece_remove(struct e4c_op *op, handle_t *handle, struct inode *inode,
+			const struct e4c_extent *piece, s64 keep)
 {
-	u32 g = e4c_page_group(last), count = last - first + 1;
+	u32 first = piece->first, count = piece->len, last = first + count - 1;
+	u32 g = e4c_page_group(last);
 	tid_t tid = handle->h_transaction->t_tid;
 	struct buffer_head *bh = NULL;
 	int err = 0;
 
-	if (written) {
+	if (piece->written) {
 		bh = e4c_group_get(inode, g);
 		if (IS_ERR(bh))
 			return PTR_ERR(bh);
 		/* Without its group the block was unreadable, but it can go. */
 		if (bh)
 			err = e4c_group_open(op, handle, inode, g, bh);
+		/* Freeing it would take it from the journal while it is open. */
+		if (bh && !err && e4c_covers(piece->pblk, count, bh->b_blocknr))
+			err = e4c_report_page(inode, first, "its block is its tag block");
 		if (err && g > keep && !is_handle_aborted(handle)) {
 			brelse(bh);
 			bh = NULL;
@@ -146,8 +150,7 @@ static int range_remove(handle_t *handle, struct inode *inode, u32 first, u32 en
 			ret = piece_find(inode, first, edge, &piece);
 		if (ret <= 0)
 			break;
-		ret = piece_remove(op, handle, inode, piece.first, piece.first + piece.len - 1,
-				   piece.written, E4C_GROUPS);
+		ret = piece_remove(op, handle, inode, &piece, E4C_GROUPS);
 		if (ret)
 			break;
 		edge = piece.first;
@@ -244,8 +247,7 @@ static int truncate_step(struct e4c_op *op, handle_t *handle, struct inode *inod
 	}
 	if (!more)
 		return 0;
-	ret = piece_remove(op, handle, inode, piece.first, piece.first + piece.len - 1,
-			   piece.written, keep);
+	ret = piece_remove(op, handle, inode, &piece, keep);
 	if (!ret)
 		ret = disksize_set(handle, inode,
 				   clamp_t(loff_t, (loff_t)piece.first << PAGE_SHIFT,

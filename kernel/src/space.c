@@ -110,3 +110,13 @@ int e4c_free_flags(struct inode *inode, int flags)
 		flags |= EXT4_FREE_BLOCKS_METADATA | EXT4_FREE_BLOCKS_FORGET;
 	return flags;
 }
+
+/*
+ * Hook where a leaf of an extent tree that was read from the disk is checked, of
+ * any inode: does it map its own block? Only a forged one does, and freeing
+ * that extent would take the leaf from the journal in the midst of its change.
+ */
+bool e4c_leaf_maps_itself(struct ext4_extent *ex, ext4_fsblk_t leaf)
+{
+	return e4c_covers(ext4_ext_pblock(ex), ext4_ext_get_actual_len(ex), leaf);
+}

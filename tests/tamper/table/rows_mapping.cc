@@ -62,7 +62,7 @@ std::vector<Row> MappingRows() {
        [](Scene& s) { Change(s, 12, [](Extent& e, Scene& scene) { e.physical = At(scene, 126).physical; }); }},
       {"extent-on-tag-blocks", "point it at the file's own tag blocks", "EIO 12-15", "page_not_authentic, slot_over_hole",
        [](Scene& s) { Change(s, 12, [](Extent& e, Scene& scene) { e.physical = scene.now.Physical(scene.file, kTagLblk).value(); e.length = 1; }); }},
-      {"extent-on-extent-tree", "point page 12 at the block of the file's own extent tree; then overwrite it", "EIO 12-15; overwriting: EIO; then EIO 12-15", "page_not_authentic, slot_over_hole",
+      {"extent-on-extent-tree", "point page 12 at the block of the file's own extent tree; then overwrite it", "EIO group 0, group 1, group 2; overwriting: EUCLEAN; then EIO group 0, group 1, group 2", "page_not_authentic, slot_over_hole",
        [](Scene& s) {
          Change(s, 12, [](Extent& e, Scene&) {
            e.physical = e.at / kBlock;
