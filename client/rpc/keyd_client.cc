@@ -34,7 +34,9 @@ absl::Status FromGrpc(const grpc::Status& status) {
                  status.error_message());
   }
   switch (status.error_code()) {
+    // The connection is made before a call is: then it was closed.
     case grpc::StatusCode::UNAVAILABLE:
+      return Error(ErrorReason::kServiceOverloaded, status.error_message());
     case grpc::StatusCode::DEADLINE_EXCEEDED:
     case grpc::StatusCode::CANCELLED:
       return Error(ErrorReason::kServiceUnreachable, status.error_message());

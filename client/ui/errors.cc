@@ -64,7 +64,8 @@ Words WordsFor(ErrorReason reason) {
     case ErrorReason::kNotAllowed:
       return {18, "this is not allowed to you", "Ask the administrator, or act for yourself only."};
     case ErrorReason::kServiceOverloaded:
-      return {3, "the key service has too much to do just now", "Try again in a few seconds."};
+      return {3, "the key service has too much to do just now, or is being restarted",
+              "Try again in a few seconds."};
     case ErrorReason::kServiceUnreachable:
       return {
           3, "the key service does not answer",

@@ -21,6 +21,8 @@
 namespace ext4crypt {
 namespace {
 
+constexpr int kSessionsInARow = 16;  // then it is the turn of those who hung up
+
 int64_t NowMs() {
   struct timespec now = {};
   clock_gettime(CLOCK_MONOTONIC, &now);
@@ -98,7 +100,7 @@ void SessionDoor::Run() {
       const int fd = events[static_cast<size_t>(i)].data.fd;
       if (fd == stop_.get()) return;
       if (fd == listening_fd_) {
-        AcceptAll();
+        AcceptSome();
       } else {
         Handle(fd);
       }
@@ -107,8 +109,8 @@ void SessionDoor::Run() {
   }
 }
 
-void SessionDoor::AcceptAll() {
-  for (;;) {
+void SessionDoor::AcceptSome() {
+  for (int i = 0; i < kSessionsInARow; ++i) {
     UniqueFd fd(::accept4(listening_fd_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!fd.valid()) {
       if (errno == EINTR || errno == ECONNABORTED) continue;

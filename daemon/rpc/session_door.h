@@ -59,7 +59,7 @@ class SessionDoor {
 
   [[nodiscard]] absl::Status Watch(int fd);
   void Run();
-  void AcceptAll();
+  void AcceptSome();
   void Handle(int fd);
   void Announce(Connection& connection);
   void Drop(int fd);

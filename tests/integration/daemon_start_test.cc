@@ -176,7 +176,7 @@ TEST_F(DaemonStartTest, FloodOfOneUserIsRefusedAndOthersAreServed) {
                           "time.sleep(60)"});
   usleep(500'000);
   EXPECT_EQ(State(alice()), "locked");
-  EXPECT_EQ(JsonField(Cli(bob(), {"status"}).out, "reason"), "SERVICE_UNREACHABLE");
+  EXPECT_EQ(JsonField(Cli(bob(), {"status"}).out, "reason"), "SERVICE_OVERLOADED");
   flood.Stop();
   RunResult after;
   for (int i = 0; i < 40; ++i) {
