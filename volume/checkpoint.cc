@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
@@ -52,7 +53,8 @@ std::string Field(const std::string& text) {
   return text.empty() ? "-" : absl::BytesToHexString(text);
 }
 std::string Unfield(absl::string_view text) {
-  return text == "-" ? "" : absl::HexStringToBytes(text);
+  const std::optional<std::vector<uint8_t>> bytes = FromHex(text);  // of "-", none
+  return bytes.has_value() ? std::string(bytes->begin(), bytes->end()) : "";
 }
 
 std::string CountsOf(const ScanCounts& c) {

@@ -2,8 +2,6 @@
 // An ext4 file system opened for reading: superblock, group descriptors, inodes and blocks.
 #pragma once
 
-#include <ext2fs/ext2fs.h>
-
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -16,6 +14,7 @@
 #include "absl/types/span.h"
 #include "volume/block_source.h"
 #include "volume/bytes.h"
+#include "volume/libext2fs.h"
 #include "volume/reason.h"
 
 namespace ext4crypt::volume {

@@ -3,9 +3,8 @@
 // change the volume.
 #pragma once
 
-#include <ext2fs/ext2fs.h>
-
 #include "volume/block_source.h"
+#include "volume/libext2fs.h"
 
 namespace ext4crypt::volume {
 

@@ -3,8 +3,6 @@
 // reader. Each part of a record can then be made wrong.
 #pragma once
 
-#include <ext2fs/ext2fs.h>
-
 #include <array>
 #include <cstdint>
 #include <functional>
@@ -17,6 +15,7 @@
 #include "volume/extents.h"
 #include "volume/image.h"
 #include "volume/kdf.h"
+#include "volume/libext2fs.h"
 
 namespace ext4crypt::volume {
 
