@@ -120,3 +120,19 @@ bool e4c_leaf_maps_itself(struct ext4_extent *ex, ext4_fsblk_t leaf)
 {
 	return e4c_covers(ext4_ext_pblock(ex), ext4_ext_get_actual_len(ex), leaf);
 }
+
+/*
+ * Hook where a block of an extent tree is trusted because it was checked once:
+ * does it still look like one? On a forged volume a block can be in use twice
+ * and have become something else since. Then it is checked again, and refused,
+ * instead of being read past its end.
+ */
+bool e4c_node_holds(struct buffer_head *bh, int depth)
+{
+	const struct ext4_extent_header *eh = ext_block_hdr(bh);
+
+	return eh->eh_magic == EXT4_EXT_MAGIC && le16_to_cpu(eh->eh_depth) == depth &&
+	       (eh->eh_entries || !depth) &&
+	       le16_to_cpu(eh->eh_entries) <= le16_to_cpu(eh->eh_max) &&
+	       le16_to_cpu(eh->eh_max) <= (bh->b_size - sizeof(*eh)) / sizeof(struct ext4_extent);
+}

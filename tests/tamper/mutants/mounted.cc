@@ -7,9 +7,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <new>
+#include <span>
 
 #include "mutate.h"
 #include "run.h"
@@ -27,6 +30,12 @@ struct Shared {
   uint64_t mounted;
   char wrong[400];
 };
+
+void* SharedMemory(size_t size) {
+  void* const memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) throw std::bad_alloc();
+  return memory;
+}
 
 void ToKernelLog(const std::string& text) { std::ofstream("/dev/kmsg") << "<4>" << text << std::endl; }
 
@@ -62,11 +71,12 @@ void SayWhereItHangs(pid_t child) {
 }  // namespace
 
 int RunMounted(const std::vector<uint8_t>& base, const Truths& truths, const Plan& plan) {
-  auto* const shared = static_cast<Shared*>(::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
-  if (shared == MAP_FAILED) return 1;
+  auto* const shared = static_cast<Shared*>(SharedMemory(sizeof(Shared)));
   *shared = {};
+  // In shared memory, so that not all of it is copied page by page after each fork.
+  const std::span<uint8_t> image(static_cast<uint8_t*>(SharedMemory(base.size())), base.size());
   for (uint64_t seed = plan.first; seed < plan.first + plan.count; ++seed) {
-    std::vector<uint8_t> image = base;
+    std::ranges::copy(base, image.begin());
     const Mutant mutant = Mutate(image, seed);
     WriteDevice(plan.device, image);
     ToKernelLog("mutant " + std::to_string(seed));

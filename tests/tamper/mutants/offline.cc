@@ -99,7 +99,7 @@ std::vector<uint8_t> ReadAll(const std::string& path) {
   return bytes;
 }
 
-void WriteDevice(const std::string& path, const std::vector<uint8_t>& bytes) {
+void WriteDevice(const std::string& path, std::span<const uint8_t> bytes) {
   const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
   size_t done = 0;
   while (fd >= 0 && done < bytes.size()) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,6 @@ int RunOffline(const std::vector<uint8_t>& base, const std::string& tool, const 
 
 [[nodiscard]] std::vector<uint8_t> ReadAll(const std::string& path);
 // The device holds `bytes` when this returns, and no cache of it anything else.
-void WriteDevice(const std::string& path, const std::vector<uint8_t>& bytes);
+void WriteDevice(const std::string& path, std::span<const uint8_t> bytes);
 
 }  // namespace tamper
