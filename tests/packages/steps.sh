@@ -4,8 +4,17 @@
 # of their own, so that nothing stays mounted whatever happens.
 root=$(mktemp -d)
 log=$(mktemp)
+# What was started there may take a moment to end: DKMS of Debian 13 leaves a process of its log behind.
+go_out() {
+	for _ in $(seq 100); do
+		mountpoint -q "$root" || break
+		umount -R "$root" 2>/dev/null || sleep 0.2
+	done
+	rmdir "$root"
+	rm -f "$log"
+}
 enter() { # enter IMAGE: mounts it on $root, where no service starts from now on
-	trap 'umount -R "$root" 2>/dev/null; rmdir "$root"; rm -f "$log"' EXIT
+	trap go_out EXIT
 	mount -o loop "$1" "$root"
 	mount -t proc proc "$root/proc"
 	mount -t devtmpfs dev "$root/dev"
