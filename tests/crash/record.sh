@@ -4,7 +4,8 @@
 #   e4c.sessions=WORKLOAD:SEED:OPS:SHAPE,...   SHAPE: plain, or full (a nearly full disk)
 #   e4c.mkfs=OPTIONS                           for mkfs.ext4, '+' in place of spaces
 #   e4c.reader=                                empty: nobody reads the device meanwhile
-# vm: disk=64M memory=768 seconds=3600
+# needs: no service
+# vm: disk=64M memory=256 seconds=3600
 . /e4c/functions.sh
 
 readonly FS_BLOCKS=15872 # 62 MiB; the markers stand behind
@@ -19,7 +20,7 @@ fill() {
 }
 
 record() { # record NUMBER WORKLOAD SEED OPS SHAPE
-	local session=("/dev/vda" "$1" "$2" "$3" "$4" "$FS_BYTES") reader options
+	local session=("/dev/vda" "$1" "$2" "$3" "$4" "$FS_BYTES") memory='' reader options
 	IFS=+ read -r -a options < <(setting mkfs '')
 	must mkfs.ext4 -q -F -b 4096 -I 512 -O encrypt "${options[@]}" /dev/vda "$FS_BLOCKS"
 	must mount -t "$FSTYPE" /dev/vda /mnt
@@ -32,7 +33,8 @@ record() { # record NUMBER WORKLOAD SEED OPS SHAPE
 	must mount -t "$FSTYPE" /dev/vda /mnt
 	must e4c-key add /mnt 7
 	reader=$(setting reader reader)
-	check "$2, seed $3, $5: the load runs" e4c-crash-load run "${session[@]}" /mnt/d "$reader"
+	[ "$2" = mixed ] && memory=memory
+	check "$2, seed $3, $5: the load runs" e4c-crash-load run "${session[@]}" /mnt/d "$reader" "$memory"
 	must umount /mnt
 	must e4c-crash-load end "${session[@]}"
 }

@@ -2,18 +2,23 @@
 // e4c-crash-load: what runs in the guest while its writes are recorded.
 //
 //   e4c-crash-load begin|end DEVICE SESSION WORKLOAD SEED OPS BYTES     marks the log
-//   e4c-crash-load run DEVICE SESSION WORKLOAD SEED OPS BYTES DIRECTORY [reader]
+//   e4c-crash-load run DEVICE SESSION WORKLOAD SEED OPS BYTES DIRECTORY [reader] [memory]
 //
 // BYTES is the size of the file system; the markers stand behind it. "reader": the device is read
 // all the while, as a backup program or blkid would, which fills its page cache with copies that
-// soon are old.
+// soon are old. "memory": time and again nearly all memory is taken, so that everybody has to wait
+// for pages to be written and given up.
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <limits>
 #include <string>
 #include <thread>
 #include <vector>
@@ -43,12 +48,38 @@ void ReadDevice(const Session& session, const std::atomic<bool>& stop) {
   close(fd);
 }
 
-void Run(const Session& session, const std::string& directory, bool reader) {
+// What the kernel could still give without killing anybody, in KiB.
+uint64_t MemoryLeft() {
+  std::ifstream info("/proc/meminfo");
+  for (std::string name; info >> name; info.ignore(std::numeric_limits<std::streamsize>::max(), '\n')) {
+    uint64_t value = 0;
+    if (name == "MemAvailable:" && info >> value) return value;
+  }
+  Die("/proc/meminfo");
+}
+
+void TakeMemory(const std::atomic<bool>& stop) {
+  constexpr uint64_t kLeaveKiB = 20 << 10;
+  constexpr size_t kStep = 1 << 20, kAll = size_t{1} << 30;
+  void* const all = mmap(nullptr, kAll, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (all == MAP_FAILED) Die("mmap");
+  while (!stop) {
+    for (size_t at = 0; at < kAll && !stop && MemoryLeft() > kLeaveKiB; at += kStep) {
+      memset(static_cast<char*>(all) + at, 1, kStep);
+    }
+    usleep(20000);
+    madvise(all, kAll, MADV_DONTNEED);
+    usleep(100000);
+  }
+  munmap(all, kAll);
+}
+
+void Run(const Session& session, const std::string& directory, bool reader, bool memory) {
   const Marks marks(session);
   std::atomic<bool> stop = false;
-  std::thread raw;
-  if (reader) raw = std::thread([&] { ReadDevice(session, stop); });
-  std::vector<std::thread> threads;
+  std::vector<std::thread> disturbers, threads;
+  if (reader) disturbers.emplace_back([&] { ReadDevice(session, stop); });
+  if (memory) disturbers.emplace_back([&] { TakeMemory(stop); });
   const std::vector<std::string> workers = WorkersOf(session.workload);
   for (uint32_t number = 0; number < workers.size(); ++number) {
     threads.emplace_back([&, number] {
@@ -62,7 +93,7 @@ void Run(const Session& session, const std::string& directory, bool reader) {
   }
   for (std::thread& thread : threads) thread.join();
   stop = true;
-  if (reader) raw.join();
+  for (std::thread& thread : disturbers) thread.join();
 }
 
 int Main(int argc, char** argv) {
@@ -82,7 +113,9 @@ int Main(int argc, char** argv) {
     return 2;
   }
   if (verb == "run" && argc >= 9) {
-    Run(session, argv[8], argc > 9 && !strcmp(argv[9], "reader"));
+    const std::vector<std::string> with(argv + 9, argv + argc);
+    const auto has = [&](const char* word) { return std::find(with.begin(), with.end(), word) != with.end(); };
+    Run(session, argv[8], has("reader"), has("memory"));
   } else {
     Marks(session).WriteSession(verb == "begin" ? 1 : 2);
   }

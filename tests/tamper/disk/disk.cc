@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "disk.h"
 
+#include <algorithm>
+
 #include <cstring>
 #include <stdexcept>
 
@@ -65,11 +67,14 @@ void Disk::SetSize(uint32_t ino, uint64_t size) {
 }
 
 void Disk::Node(uint64_t at, int depth_left, std::vector<uint64_t>& nodes, std::vector<Extent>* extents) const {
-  if (Get16(at) != kExtentMagic || depth_left == 0) return;
+  // A tree that was changed before can lead anywhere.
+  constexpr uint64_t kEntry = 12;
+  if (at + kEntry > image_.size() || Get16(at) != kExtentMagic || depth_left == 0) return;
   nodes.push_back(at);
   const uint16_t entries = Get16(at + 2), depth = Get16(at + 6);
   for (uint64_t i = 0; i < entries; ++i) {
-    const uint64_t entry = at + 12 * (i + 1);
+    const uint64_t entry = at + kEntry * (i + 1);
+    if (entry + kEntry > image_.size()) return;
     if (depth > 0) {
       Node(Get32(entry + 4) * kBlock, depth_left - 1, nodes, extents);
     } else if (extents != nullptr) {
@@ -121,8 +126,9 @@ std::optional<uint64_t> Disk::SlotAt(uint32_t ino, uint32_t page) const {
 }
 
 void Disk::XattrList(uint64_t first, uint64_t values, uint64_t end, std::vector<Xattr>& out) const {
-  for (uint64_t at = first; at + 16 <= end && Get32(at) != 0;) {
+  for (uint64_t at = first; at + 16 <= std::min(end, image_.size()) && Get32(at) != 0;) {
     const uint8_t name_length = image_[at], index = image_[at + 1];
+    if (at + 16 + name_length > image_.size()) return;
     const uint64_t value = values + Get16(at + 2);
     out.push_back({at, value, Get32(at + 8), index,
                    {reinterpret_cast<const char*>(image_.subspan(at + 16, name_length).data()), name_length}});
@@ -145,7 +151,8 @@ std::vector<Xattr> Disk::Xattrs(uint32_t ino) const {
 
 std::optional<uint64_t> Disk::ContextAt(uint32_t ino) const {
   for (const Xattr& xattr : Xattrs(ino)) {
-    if (xattr.index == kXattrEncryption && xattr.name == "c" && xattr.value_size == kContextBytes) return xattr.value;
+    const bool whole = xattr.value_size == kContextBytes && xattr.value + kContextBytes <= image_.size();
+    if (xattr.index == kXattrEncryption && xattr.name == "c" && whole) return xattr.value;
   }
   return std::nullopt;
 }
