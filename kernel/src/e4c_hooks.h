@@ -89,6 +89,7 @@ bool e4c_goal_is_far(struct inode *inode, ext4_lblk_t block, ext4_lblk_t other);
 int e4c_free_revokes(struct inode *inode, ext4_lblk_t from, int blocks, int credits);
 int e4c_free_flags(struct inode *inode, int flags);
 bool e4c_leaf_maps_itself(struct ext4_extent *ex, ext4_fsblk_t leaf);
+int e4c_extent_may_go(struct inode *inode, struct ext4_ext_path *path, struct ext4_extent *ex);
 bool e4c_node_holds(struct buffer_head *bh, int depth);
 
 /* remove.c */

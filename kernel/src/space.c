@@ -122,6 +122,27 @@ bool e4c_leaf_maps_itself(struct ext4_extent *ex, ext4_fsblk_t leaf)
 }
 
 /*
+ * Hook before the blocks of an extent are freed, of any inode: does it map a
+ * block of the tree that it stands in? On a forged volume the bitmap may have
+ * called such a block free when the tree grew into it. 0 or -EFSCORRUPTED.
+ */
+int e4c_extent_may_go(struct inode *inode, struct ext4_ext_path *path, struct ext4_extent *ex)
+{
+	int level;
+
+	for (level = 1; level <= ext_depth(inode); level++) {
+		ext4_fsblk_t block = path[level].p_bh->b_blocknr;
+
+		if (!e4c_covers(ext4_ext_pblock(ex), ext4_ext_get_actual_len(ex), block))
+			continue;
+		EXT4_ERROR_INODE(inode, "extent %u maps block %llu of its own tree",
+				 le32_to_cpu(ex->ee_block), block);
+		return -EFSCORRUPTED;
+	}
+	return 0;
+}
+
+/*
  * Hook where a block of an extent tree is trusted because it was checked once:
  * does it still look like one? On a forged volume a block can be in use twice
  * and have become something else since. Then it is checked again, and refused,

@@ -2,7 +2,6 @@
 #include "disk.h"
 
 #include <algorithm>
-
 #include <cstring>
 #include <stdexcept>
 
