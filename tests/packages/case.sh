@@ -2,9 +2,12 @@
 # shellcheck shell=bash
 # What tests/packages/run does in its guest, stage by stage. ext4crypt-dkms is installed and its module is built; nothing else of ours is there.
 . /e4c/functions.sh
+. /e4c/guide.sh
 
 PASS='correct horse battery staple'
 STORE=/var/lib/ext4crypt/keys.db
+# shellcheck disable=SC2034  # of guide.sh
+DISK=/dev/vdb
 export DEBIAN_FRONTEND=noninteractive PATH=/usr/sbin:/usr/bin:/sbin:/bin
 
 apt() { apt-get -q -y -o Dpkg::Use-Pty=0 --no-install-recommends "$@"; }
@@ -56,6 +59,13 @@ tell_log() { # of the services, if something failed
 	diag /tmp/journal 20
 }
 active() { systemctl is-active "$@" | sort -u; }
+# fstab_line GUIDE DIRECTORY: the line that GUIDE shows for DIRECTORY becomes that of /data.
+fstab_line() {
+	sed -i '\,^/dev/vdb ,d' /etc/fstab
+	sed -n "s,^/dev/sdb1  $2 ,/dev/vdb  /data ,p" "/e4c/guide/$1.md" >>/etc/fstab
+	same "the line of the guide $1 is in fstab" "$(grep -c '^/dev/vdb  /data  ext4crypt ' /etc/fstab)" 1
+}
+modules() { find /lib/modules -name 'ext4crypt.ko*'; }
 locked_to_all() { refuses "$1" 'Required key not available|No such file' cat /data/alice/private/note; }
 
 stage_install() {
@@ -69,7 +79,8 @@ stage_install() {
 	same "its sockets listen" "$(active ext4crypt-keyd.socket ext4crypt-keyd-session.socket)" active
 	same "the service has not been started" "$(active ext4crypt-keyd.service)" inactive
 	check "PAM was told" grep -q pam_ext4crypt.so /etc/pam.d/common-auth
-	check "and its session part" grep -q pam_ext4crypt.so /etc/pam.d/common-session
+	same "and its session part, before that which starts the user's services" \
+		"$(grep -o 'pam_ext4crypt\|pam_systemd' /etc/pam.d/common-session | tr '\n' ' ')" "pam_ext4crypt pam_systemd "
 
 	must mkfs.ext4 -q -b 4096 -I 512 -O encrypt /dev/vdb
 	must mkdir /data
@@ -114,7 +125,7 @@ stage_install() {
 
 	must umount /data
 	must rmmod ext4crypt
-	echo '/dev/vdb  /data  ext4crypt  defaults  0  2' >>/etc/fstab
+	fstab_line install /data
 	check "the line of fstab mounts, and loads the module" mount /data
 	says "as ext4crypt" '^/dev/vdb /data ext4crypt ' cat /proc/mounts
 }
@@ -132,10 +143,28 @@ stage_reboot() {
 	says "with another password, one can log in, is told, and finds the file locked" 'Required key|No such file' ssh_in 'cat /data/alice/private/note'
 	printf '%s\n%s\n' 'another long passphrase' "$PASS" | as alice ext4crypt passphrase change --passphrase-fd 0 >/tmp/change 2>&1
 	same "and changed back" $? 0
+	# For the next boot: what if a kernel upgrade has left the machine without the module?
+	fstab_line home-directory /home
+	modules >/root/modules
+	must test -s /root/modules
+	while read -r module; do must mv "$module" "$module.away"; done </root/modules
+	must depmod
+}
+
+stage_without_module() {
+	check "without the module, the machine starts" systemctl is-active multi-user.target
+	says "and only the volume is missing" '^data.mount$' systemctl --failed --plain --no-legend
+	same "and nothing else" "$(systemctl --failed --plain --no-legend | wc -l)" 1
+	says "one can log in, and is told" 'still-in' ssh_in echo still-in
+	while read -r module; do must mv "$module.away" "$module"; done </root/modules
+	must depmod
+	check "once the module is there the volume is mounted as ever" systemctl start data.mount
+	says "and the login unlocks" 'meet me at noon' ssh_in cat /data/alice/private/note
 }
 
 stage_lifecycle() {
 	local key store
+	says "at boot /data is mounted by the line for homes" '^/dev/vdb /data ext4crypt ' cat /proc/mounts
 	key=$(as alice ext4crypt status --json | grep -o '"identifier": *"[0-9a-f]*"')
 	must typed "$PASS" alice unlock
 	must sh -c 'exec 9</data/alice/private/note; sleep 1'
@@ -174,8 +203,18 @@ stage_lifecycle() {
 
 	must umount /data
 	check "e2fsck finds nothing" e2fsck -fn /dev/vdb
+}
+
+# Guides that are about the service as systemd runs it. The others are run by tests/vm/cases/guides.sh.
+stage_guides() {
+	umount /data
+	forget_keys
+	run_guide moving-a-disk
+	same "the service runs as its own user with the store that came" "$(ps -o user= -C ext4crypt-keyd)" ext4crypt
+	must umount /data
+	check "e2fsck finds nothing" e2fsck -fn /dev/vdb
 	check "the module goes with its package" apt purge ext4crypt-dkms
-	same "from the disk, too" "$(find /lib/modules -name 'ext4crypt.ko*' | wc -l)" 0
+	same "from the disk, too" "$(modules | wc -l)" 0
 }
 
 "stage_$(setting stage install)"

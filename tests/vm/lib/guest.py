@@ -18,7 +18,7 @@ from .cpio import CpioWriter
 
 # The host's programs at the guest's hand; busybox serves the rest.
 PROGRAMS = ("mke2fs", "e2fsck", "debugfs", "dumpe2fs", "tune2fs", "filefrag", "e2image", "resize2fs", "lsattr", "chattr", "badblocks", "keyctl", "dmsetup",
-            "kmod", "blockdev", "fallocate", "fsfreeze", "setpriv", "sha256sum", "xargs", "cmp", "grep", "find", "bash")
+            "kmod", "blockdev", "fallocate", "fsfreeze", "setpriv", "sha256sum", "xargs", "cmp", "grep", "find", "install", "bash")
 # Only for a case with the line "# needs: login" and so on: a guest of 256 MB has no room for what it does not use.
 EXTRA_PROGRAMS = {"login": ("sshd", "ssh", "ssh-keygen", "login", "su", "sudo", "script"), "stress-ng": ("stress-ng",), "no service": ()}
 # What logging in loads or starts by itself, at the host's own paths.
@@ -28,7 +28,7 @@ PLUGINS = ("/usr/lib/x86_64-linux-gnu/security/pam_unix.so", "/usr/lib/x86_64-li
 LINKS = {"mkfs.ext4": "mke2fs", "modprobe": "kmod", "insmod": "kmod", "rmmod": "kmod", "lsmod": "kmod", "depmod": "kmod"}
 # Libraries that glibc opens by itself for user names.
 NSS = ("libnss_files.so.2",)
-USERS = {"root": 0, "alice": 1000, "bob": 1001, "carol": 1002}
+USERS = {"root": 0, "ext4crypt": 990, "alice": 1000, "bob": 1001, "carol": 1002}
 
 
 def pack(build: Path, repo: Path, kernel: kernels.Kernel, case: Path, target: Path) -> None:
