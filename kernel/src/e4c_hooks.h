@@ -85,6 +85,8 @@ int e4c_group_reserve(struct inode *inode, ext4_lblk_t lblk);
 int e4c_prepare_credits(struct inode *inode);
 int e4c_writepages_credits(struct inode *inode);
 int e4c_convert_credits(struct inode *inode);
+unsigned int e4c_nofail_flags(struct inode *inode);
+int e4c_map_failed(struct inode *inode, int err);
 bool e4c_goal_is_far(struct inode *inode, ext4_lblk_t block, ext4_lblk_t other);
 int e4c_free_revokes(struct inode *inode, ext4_lblk_t from, int blocks, int credits);
 int e4c_free_flags(struct inode *inode, int flags);

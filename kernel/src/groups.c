@@ -452,16 +452,8 @@ int e4c_groups_prepare(handle_t *handle, struct inode *inode, ext4_lblk_t lblk, 
 	}
 	mutex_unlock(&info->group_lock);
 	e4c_op_free(op);
-	if (g == first) {
-		ret = ret < 0 ? ret : -ENOSPC;
-		/*
-		 * Writeback gives the pages up then, and fsync must hear of it.
-		 * fallocate loses nothing, and its caller hears of it.
-		 */
-		if (handle->h_type == EXT4_HT_WRITE_PAGE && ret != -ENOSPC && ret != -ENOMEM)
-			mapping_set_error(inode->i_mapping, ret);
-		return ret;
-	}
+	if (g == first)
+		return ret < 0 ? ret : -ENOSPC;
 	if (g <= last)
 		*len = e4c_group_first_page(g) - lblk;
 	return 0;

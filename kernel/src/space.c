@@ -80,6 +80,29 @@ int e4c_convert_credits(struct inode *inode)
 }
 
 /*
+ * Hook where blocks of the extent tree are allocated for what must not fail, such
+ * as the split before data is written: how, beyond the reserved clusters. ext4
+ * writes zeros instead of splitting when it finds none; a page of ours needs its
+ * seal. So neither a quota nor root's reserve stands in the way.
+ */
+unsigned int e4c_nofail_flags(struct inode *inode)
+{
+	return e4c_inode(inode) ? EXT4_MB_USE_ROOT_BLOCKS : 0;
+}
+
+/*
+ * Hook where writeback could not map pages, for @err: ext4 gives them up, unless
+ * it will try again, and fsync must hear of it. Returns @err.
+ */
+int e4c_map_failed(struct inode *inode, int err)
+{
+	if (e4c_inode(inode) && err != -ENOMEM &&
+	    !(err == -ENOSPC && ext4_count_free_clusters(inode->i_sb)))
+		mapping_set_error(inode->i_mapping, err);
+	return err;
+}
+
+/*
  * Hook in the choice of an allocation goal: are these logical blocks in
  * different areas, so that their distance says nothing about physical blocks?
  */

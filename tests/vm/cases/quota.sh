@@ -36,6 +36,19 @@ same "which is 10 blocks" "$(charged)" $((90 * 4096))
 check "for a small file" alice sh -c 'echo small >/mnt/d/small && sync /mnt/d/small'
 same "which is charged" "$(charged)" "$(on_disk)"
 must e4c-quota /dev/vda set 1000 20000
+# Preallocated space is charged; then nothing of the limit is left for the block that the extent tree needs when the extent is split.
+must alice fallocate -l $((400 * 4096)) /mnt/d/prepared
+must e4c-quota /dev/vda set 1000 $(($(charged) / 1024))
+for page in 10 20 30 40 50 60 70 80; do
+	printf 'page %s' $page | alice dd of=/mnt/d/prepared bs=4096 seek=$page conv=notrunc,fsync 2>/tmp/check.out || break
+done
+same "what was preallocated takes what is written, at the limit too" "$page $(grep -c quota /tmp/check.out)" "80 0"
+drop_caches
+same "and it is there" "$(for page in 10 20 30 40 50 60 70 80; do dd if=/mnt/d/prepared bs=4096 skip=$page count=1 2>/dev/null | tr -d '\0'; echo; done | sort -u | wc -l)" 8
+refuses "while the limit stands" 'quota' alice dd if=/dev/urandom of=/mnt/d/more bs=4096 count=3 conv=fsync
+must rm /mnt/d/prepared
+rm -f /mnt/d/more
+must e4c-quota /dev/vda set 1000 20000
 check "with a larger limit the writer goes on" alice dd if=/dev/urandom of=/mnt/d/second bs=64k count=100 conv=fsync
 check "a file given to another is charged to him" sh -c 'chown 1001 /mnt/d/second && sync'
 same "and not to the first" "$(charged)" "$(on_disk)"
