@@ -135,6 +135,8 @@ static inline bool e4c_covers(ext4_fsblk_t first, unsigned int len, ext4_fsblk_t
 }
 int e4c_extent_before(struct inode *inode, ext4_lblk_t lblk, struct e4c_extent *ext);
 int e4c_group_before(struct inode *inode, s64 g, struct e4c_extent *at);
+int e4c_blocks_remove(handle_t *handle, struct inode *inode, ext4_lblk_t first,
+		      ext4_lblk_t last, bool *gone);
 
 struct buffer_head *e4c_group_get(struct inode *inode, u32 g);
 int e4c_group_wait(struct buffer_head *bh);

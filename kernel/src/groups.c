@@ -460,6 +460,51 @@ int e4c_groups_prepare(handle_t *handle, struct inode *inode, ext4_lblk_t lblk, 
 }
 
 /*
+ * Remove the blocks @first .. @last, a part of one extent, within @handle as it
+ * is. When they are gone ext4 goes on to the leaf before them, and may fail there:
+ * @gone says how it is. Where that cannot be known the journal is aborted, since
+ * extents and slots must not part. 0 or -errno; not @gone in an aborted handle.
+ */
+int e4c_blocks_remove(handle_t *handle, struct inode *inode, ext4_lblk_t first,
+		      ext4_lblk_t last, bool *gone)
+{
+	tid_t tid = handle->h_transaction->t_tid;
+	int err, lost = 0;
+
+	down_write(&EXT4_I(inode)->i_data_sem);
+	ext4_es_remove_extent(inode, first, last - first + 1);
+	err = ext4_ext_remove_space(inode, first, last);
+	*gone = !err;
+	if (err && !is_handle_aborted(handle)) {
+		struct ext4_ext_path *path = ext4_find_extent(inode, last, NULL,
+							      EXT4_EX_NOCACHE | EXT4_EX_NOFAIL);
+
+		if (IS_ERR(path)) {
+			lost = PTR_ERR(path);
+		} else {
+			struct ext4_extent *ex = path[ext_depth(inode)].p_ext;
+
+			*gone = !ex || !e4c_covers(le32_to_cpu(ex->ee_block),
+						   ext4_ext_get_actual_len(ex), last);
+			ext4_free_ext_path(path);
+		}
+	}
+	if (*gone)
+		ext4_es_insert_extent(inode, first, last - first + 1, ~0, EXTENT_STATUS_HOLE, 0);
+	up_write(&EXT4_I(inode)->i_data_sem);
+	/* Credits that were wrong: what belongs together would be in two transactions. */
+	if (WARN_ON_ONCE(!handle->h_transaction || handle->h_transaction->t_tid != tid))
+		lost = -EIO;
+	if (lost)
+		jbd2_journal_abort(EXT4_JOURNAL(inode), lost);
+	if (lost || is_handle_aborted(handle)) {
+		*gone = false;
+		err = err ? err : -EIO;
+	}
+	return err;
+}
+
+/*
  * Take @g, the last group, out of the chain and free its block. Its slots are
  * all absent. The groups above @keep go next, so that one of them need not be
  * authentic any more. Needs two credits and those of freeing an extent.
@@ -468,31 +513,34 @@ int e4c_group_drop(struct e4c_op *op, handle_t *handle, struct inode *inode, u32
 {
 	struct e4c_info *info = e4c_info(inode);
 	ext4_lblk_t lblk = E4C_TAG_LBLK + g;
-	struct buffer_head *bh;
+	struct buffer_head *bh = NULL;
+	bool unchained = false, gone;
 	struct e4c_extent at;
+	u32 pred = 0;
 	int ret;
 
 	mutex_lock(&info->group_lock);
 	ret = e4c_group_before(inode, (s64)g - 1, &at);
 	if (ret > 0) {
-		u32 pred = at.first - E4C_TAG_LBLK;
-
+		pred = at.first - E4C_TAG_LBLK;
 		bh = e4c_group_get(inode, pred);
 		ret = IS_ERR_OR_NULL(bh) ? (bh ? PTR_ERR(bh) : -EIO) :
 		      e4c_group_open(op, handle, inode, pred, bh);
-		if (!ret)
+		if (!ret) {
 			ret = group_set_next(op, handle, inode, pred, bh, 0);
-		else if (pred > keep && !is_handle_aborted(handle))
+			unchained = !ret;
+		} else if (pred > keep && !is_handle_aborted(handle)) {
 			ret = 0;
-		if (!IS_ERR_OR_NULL(bh))
-			brelse(bh);
+		}
 	}
 	if (!ret) {
-		down_write(&EXT4_I(inode)->i_data_sem);
-		ext4_es_remove_extent(inode, lblk, 1);
-		ret = ext4_ext_remove_space(inode, lblk, lblk);
-		up_write(&EXT4_I(inode)->i_data_sem);
+		ret = e4c_blocks_remove(handle, inode, lblk, lblk, &gone);
+		/* What stays, stays in the chain. */
+		if (ret && !gone && unchained && !is_handle_aborted(handle))
+			group_set_next(op, handle, inode, pred, bh, g);
 	}
+	if (!IS_ERR_OR_NULL(bh))
+		brelse(bh);
 	mutex_unlock(&info->group_lock);
 	return ret;
 }

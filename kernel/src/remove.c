@@ -49,9 +49,9 @@ static int piece_remove(struct e4c_op *op, handle_t *handle, struct inode *inode
 {
 	u32 first = piece->first, count = piece->len, last = first + count - 1;
 	u32 g = e4c_page_group(last);
-	tid_t tid = handle->h_transaction->t_tid;
 	struct buffer_head *bh = NULL;
-	int err = 0;
+	int err = 0, err2 = 0;
+	bool gone;
 
 	if (piece->written) {
 		bh = e4c_group_get(inode, g);
@@ -71,22 +71,13 @@ static int piece_remove(struct e4c_op *op, handle_t *handle, struct inode *inode
 		if (err)
 			goto out;
 	}
-	down_write(&EXT4_I(inode)->i_data_sem);
-	ext4_es_remove_extent(inode, first, count);
-	err = ext4_ext_remove_space(inode, first, last);
-	if (!err)
-		ext4_es_insert_extent(inode, first, count, ~0, EXTENT_STATUS_HOLE, 0);
-	up_write(&EXT4_I(inode)->i_data_sem);
-	if (WARN_ON_ONCE(tid != handle->h_transaction->t_tid)) {
-		/* The credits were wrong: extent and slots would part. */
-		err = -EIO;
-		jbd2_journal_abort(EXT4_JOURNAL(inode), err);
-	}
-	if (!err && bh) {
+	err = e4c_blocks_remove(handle, inode, first, last, &gone);
+	if (gone && bh) {
 		lock_buffer(bh);
 		e4c_slots_clear(bh, first, count);
-		err = e4c_group_close(op, handle, inode, g, bh);
+		err2 = e4c_group_close(op, handle, inode, g, bh);
 	}
+	err = err ? err : err2;
 out:
 	brelse(bh);
 	return err;

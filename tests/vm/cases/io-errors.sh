@@ -9,7 +9,7 @@
 . /e4c/tamper.sh
 . /e4c/faults.sh
 
-F=/mnt/d/file
+F=/mnt/d/file COMB=/mnt/d/comb
 page() { e4c-io pread "${2:-$F}" $(($1 * 4096)) 4096 2>&1 | head -c 8 | tr -d "\0 "; }
 put() { # put PAGE LETTERS: overwrites the first bytes of a page, and an fsync
 	printf '%s' "$2" | dd of="${3:-$F}" bs=1 seek=$(($1 * 4096)) conv=notrunc,fsync 2>&1
@@ -45,14 +45,19 @@ for p in $(seq 0 299); do printf 'old-%03d%4089s' "$p" ''; done >/tmp/original
 cp /tmp/original $F
 : >/mnt/d/prepared
 must e4c-io fallocate /mnt/d/prepared alloc 0 1228800
+# So many extents that its tree has two leaves.
+for p in $(seq 0 2 798); do printf 'old-%03d%4089s' "$p" '' | dd of=$COMB bs=4096 seek="$p" conv=notrunc 2>/dev/null; done
 sync
 inode=$(stat -c %i $F)
 prepared=$(stat -c %i /mnt/d/prepared)
+comb=$(stat -c %i $COMB)
 must umount /mnt
 data=$(physical "$FAULTY" "$inode" 50)
 tags=$(physical "$FAULTY" "$inode" $((TAG_LBLK + 1)))
 unwritten=$(physical "$FAULTY" "$prepared" 0)
 journal=$(physical "$FAULTY" 8 0)
+leaf=$(debugfs -R "ex <$comb>" "$FAULTY" 2>/dev/null | awk '$1 == "0/" { print $8 }' | head -n 1)
+same "a file has a tree of two leaves" "$(debugfs -R "ex <$comb>" "$FAULTY" 2>/dev/null | grep -c '^ *0/')" 2
 same "the journal is in one piece" "$(physical "$FAULTY" 8 1023)" $((journal + 1023))
 
 # --- reads ---
@@ -73,6 +78,16 @@ again
 same "they are as they were" "$(page 126) $(page 130) $(page 131)" "old-126 old-130 old-131"
 check "and can be overwritten" put 131 new-131
 same "no I/O error was taken for forgery" "$(failures_counted)" 0
+
+# --- the tree ---
+again
+faults error_reads "$leaf" 1
+refuses "a hole is punched; then ext4 looks at the leaf before, which cannot be read" 'EIO|Input/output' e4c-io fallocate $COMB punch $((780 * 4096)) 4096
+healthy
+again
+same "the page is gone, its slot too, and its neighbours are as they were" "$(page 778 $COMB) $(page 780 $COMB) $(page 782 $COMB)" "old-778  old-782"
+check "and can be written again" put 780 new-780 $COMB
+same "none of that was taken for forgery" "$(failures_counted)" 0
 
 # --- writes of new data ---
 faults error_writes "$unwritten" 300
