@@ -33,6 +33,8 @@ static const char *mount_refusal(struct super_block *sb)
 		return "inline encryption has no authentication: mount without inlinecrypt";
 	if (test_opt(sb, DAX_ALWAYS))
 		return "dax is not supported: mount without dax";
+	if (sbi->s_e4c.key.set && !ext4_has_feature_encrypt(sb))
+		return "encrypt_key_sig would have no effect, for the volume was made without the encrypt feature: switch it on with tune2fs -O encrypt";
 	if (sbi->s_dummy_enc_policy.policy)
 		return "test_dummy_encryption is not supported: mount without it";
 	return NULL;
@@ -49,6 +51,11 @@ int e4c_mount_check(struct super_block *sb)
 	if (why) {
 		ext4_msg(sb, KERN_ERR, "ext4crypt cannot mount this: %s", why);
 		return -EINVAL;
+	}
+	/* Said, not left to ext4, which takes data=journal for a journal of the first version. */
+	if (!test_opt(sb, DATA_FLAGS)) {
+		set_opt(sb, ORDERED_DATA);
+		EXT4_SB(sb)->s_def_mount_opt |= EXT4_MOUNT_ORDERED_DATA;
 	}
 	/* Fast commits would log changes of extents without their slots. */
 	clear_opt2(sb, JOURNAL_FAST_COMMIT);

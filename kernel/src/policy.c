@@ -102,12 +102,16 @@ static int user_key_identifier(u8 identifier[FSCRYPT_KEY_IDENTIFIER_SIZE])
 	return err;
 }
 
-static bool is_per_user(struct inode *dir)
+/* 1, 0, or -errno: what cannot be read is not taken for a no. */
+static int is_per_user(struct inode *dir)
 {
-	u8 value;
+	u8 value = 0;
+	int ret = ext4_xattr_get(dir, EXT4_XATTR_INDEX_ENCRYPTION, E4C_PER_USER_XATTR, &value,
+				 sizeof(value));
 
-	return ext4_xattr_get(dir, EXT4_XATTR_INDEX_ENCRYPTION, E4C_PER_USER_XATTR, &value,
-			      sizeof(value)) == sizeof(value) && value == 1;
+	if (ret == -ENODATA || ret == -ERANGE)
+		return 0;
+	return ret < 0 ? ret : ret == sizeof(value) && value == 1;
 }
 
 /* 1: @identifier is the default key in @dir; 0: there is none; -ENOKEY, -errno. */
@@ -118,7 +122,10 @@ static int default_key(struct inode *dir, u8 identifier[FSCRYPT_KEY_IDENTIFIER_S
 
 	if (IS_ENCRYPTED(dir) || !ext4_has_feature_encrypt(dir->i_sb))
 		return 0;
-	if (is_per_user(dir)) {
+	err = is_per_user(dir);
+	if (err < 0)
+		return err;
+	if (err) {
 		err = user_key_identifier(identifier);
 		return err ? err : 1;
 	}
@@ -210,10 +217,12 @@ void e4c_show_options(struct seq_file *seq, char sep, struct super_block *sb)
 int e4c_per_user_get(struct file *filp, __u32 __user *arg)
 {
 	struct inode *dir = file_inode(filp);
+	int ret;
 
 	if (!S_ISDIR(dir->i_mode))
 		return -ENOTDIR;
-	return put_user((__u32)is_per_user(dir), arg);
+	ret = is_per_user(dir);
+	return ret < 0 ? ret : put_user((__u32)ret, arg);
 }
 
 int e4c_per_user_set(struct file *filp, __u32 __user *arg)
@@ -239,7 +248,7 @@ int e4c_per_user_set(struct file *filp, __u32 __user *arg)
 	inode_lock(dir);
 	if (IS_ENCRYPTED(dir) || dir->i_ino == EXT4_ROOT_INO)
 		err = -EINVAL;
-	else if (on && !is_per_user(dir) && !ext4_empty_dir(dir))
+	else if (on && is_per_user(dir) != 1 && !ext4_empty_dir(dir))
 		err = -ENOTEMPTY;
 	else
 		err = ext4_xattr_set(dir, EXT4_XATTR_INDEX_ENCRYPTION, E4C_PER_USER_XATTR,

@@ -65,6 +65,7 @@ same "alice's file has her key" "$(e4c-key get /mnt/common/alice)" "$ALICE"
 same "bob's directory has his" "$(e4c-key get /mnt/common/bobs)" "$BOB"
 same "and what is in it" "$(e4c-key get /mnt/common/bobs/file)" "$BOB"
 same "the link reads" "$(readlink /mnt/common/link)" to-alice
+inode=$(stat -c %i /mnt/common/alice)
 # A default key that was not added to the file system must not become fscrypt's random test key.
 must e4c-key default 23
 refuses "a default key that the file system has not" 'Required key not available' touch /mnt/common/root
@@ -75,4 +76,12 @@ refuses "still per-user after a remount" 'Required key not available' as alice t
 check "no test key was ever installed" sh -c '! dmesg | grep -qi "test dummy"'
 must umount /mnt
 check "e2fsck finds nothing" e2fsck -fn /dev/vda
+
+# --- what nothing vouches for: docs/threat-model.md ---
+must debugfs -w -R "set_inode_field <$inode> flags 0x80000" /dev/vda
+must mount -t "$FSTYPE" /dev/vda /mnt
+check "not noticed: right in a per-user directory, a file that was made a plain one opens" cp /mnt/common/alice /tmp/got
+check "with what is on the disk" sh -c '! grep -q from-alice /tmp/got'
+must rm /mnt/common/alice
+must umount /mnt
 finish

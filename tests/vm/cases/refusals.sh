@@ -98,4 +98,11 @@ refuses "it takes no policy" EOPNOTSUPP e4c-key set /mnt/d 000000000000000000000
 check "plain files work on it" sh -c 'echo hello >/mnt/file && grep -q hello /mnt/file'
 must umount /mnt
 check "e2fsck finds nothing" e2fsck -fn /dev/vda
+refused "encrypt_key_sig, where nothing would be encrypted" 'encrypt_key_sig.*encrypt feature' encrypt_key_sig=00112233445566778899aabbccddeeff
+
+# ext4 itself would turn to data=journal for a journal that cannot revoke.
+make -O encrypt,^64bit,^metadata_csum
+journal=$(debugfs -R 'bmap <8> 0' /dev/vda 2>/dev/null)
+printf '\003' | dd of=/dev/vda bs=1 seek=$((journal * 4096 + 7)) conv=notrunc,fsync 2>/dev/null
+refused "a journal of the first version" 'does not support'
 finish
