@@ -174,9 +174,10 @@ out:
 
 /*
  * Hook in writeback: write out @folio (locked, dirty) whose block is written
- * already, within the current handle. Needs two credits. @wbc may be NULL. An error that writing
- * again would not mend is recorded in the mapping, as after a failed write.
- * Returns 0 or -errno of the journal.
+ * already, within the current handle. Needs two credits. @wbc may be NULL. Where
+ * memory is short nothing has changed yet and the page stays dirty; another error
+ * is recorded in the mapping, as after a failed write. Returns 0, -ENOMEM if there
+ * is a @wbc, or -errno of the journal.
  */
 int e4c_folio_journal(struct inode *inode, struct folio *folio, struct writeback_control *wbc)
 {
@@ -203,6 +204,14 @@ int e4c_folio_journal(struct inode *inode, struct folio *folio, struct writeback
 	if (err >= 0)
 		err = map.m_flags & EXT4_MAP_MAPPED ?
 		      page_journal(handle, inode, folio, map.m_pblk) : -EIO;
+	if (err == -ENOMEM) {
+		set_buffer_dirty(bh);
+		if (wbc)
+			folio_redirty_for_writepage(wbc, folio);
+		else
+			filemap_dirty_folio(folio->mapping, folio);
+		return wbc ? err : 0;
+	}
 	if (err) {
 		set_buffer_write_io_error(bh);
 		mapping_set_error(folio->mapping, err);

@@ -262,8 +262,18 @@ static int group_fill(ext4_io_end_t *io_end, handle_t *handle, struct e4c_op *op
 	return e4c_group_close(op, handle, io_end->inode, g, bh);
 }
 
+/*
+ * Convert some pages of an extent that was made for all of them, which may split
+ * it. A forged volume can ask for so many that the journal has no room: they stay
+ * unwritten.
+ */
 static int run_convert(handle_t *handle, struct inode *inode, u32 first, u32 count)
 {
+	int missing = ext4_chunk_trans_blocks(inode, count) + E4C_IO_GROUPS -
+		      jbd2_handle_buffer_credits(handle);
+
+	if (missing > 0 && ext4_journal_extend(handle, missing, 0))
+		return -EIO;
 	return ext4_convert_unwritten_extents(handle, inode, (loff_t)first << PAGE_SHIFT,
 					      (ssize_t)count << PAGE_SHIFT);
 }
