@@ -34,6 +34,7 @@ int e4c_prepare_symlink(struct inode *dir, const char *target, unsigned int len,
 			unsigned int max_len, struct fscrypt_str *disk_link);
 int e4c_parse_param(struct e4c_default_key *key, struct fs_parameter *param);
 void e4c_apply_options(struct super_block *sb, const struct e4c_default_key *key);
+void e4c_restore_options(struct super_block *sb);
 void e4c_show_options(struct seq_file *seq, char sep, struct super_block *sb);
 
 /* ioctl.c */
@@ -86,7 +87,7 @@ int e4c_prepare_credits(struct inode *inode);
 int e4c_writepages_credits(struct inode *inode);
 int e4c_convert_credits(struct inode *inode);
 unsigned int e4c_nofail_flags(struct inode *inode);
-int e4c_map_failed(struct inode *inode, int err);
+void e4c_pages_lost(struct inode *inode, int err);
 bool e4c_goal_is_far(struct inode *inode, ext4_lblk_t block, ext4_lblk_t other);
 int e4c_free_revokes(struct inode *inode, ext4_lblk_t from, int blocks, int credits);
 int e4c_free_flags(struct inode *inode, int flags);

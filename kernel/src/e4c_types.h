@@ -42,7 +42,7 @@ struct e4c_default_key {
 
 /* In ext4_sb_info. */
 struct e4c_sb_state {
-	struct e4c_default_key key;
+	struct e4c_default_key key, key_before;	/* the latter during a remount */
 	u64 overwrite;		/* see e4c_data_in_log() */
 	atomic64_t counter[E4C_COUNTERS];
 	char aead_driver[64];	/* of the key that was set up last */

@@ -83,7 +83,7 @@ struct buffer_head *e4c_group_get(struct inode *inode, u32 g)
 		return NULL;
 	bh = sb_getblk(inode->i_sb, map.m_pblk);
 	if (!bh)
-		return ERR_PTR(-ENOMEM);
+		return ERR_PTR(-EIO);	/* no such block; memory it would wait for */
 	ext4_read_bh_lock(bh, REQ_META | REQ_PRIO, false);
 	return bh;
 }
@@ -328,7 +328,7 @@ static int group_init(struct e4c_op *op, handle_t *handle, struct inode *inode, 
 	int err;
 
 	if (!bh)
-		return -ENOMEM;
+		return -EIO;
 	lock_buffer(bh);
 	err = ext4_journal_get_create_access(handle, inode->i_sb, bh, EXT4_JTR_NONE);
 	if (err) {
@@ -462,15 +462,21 @@ int e4c_groups_prepare(handle_t *handle, struct inode *inode, ext4_lblk_t lblk, 
 /*
  * Remove the blocks @first .. @last, a part of one extent, within @handle as it
  * is. When they are gone ext4 goes on to the leaf before them, and may fail there:
- * @gone says how it is. Where that cannot be known the journal is aborted, since
- * extents and slots must not part. 0 or -errno; not @gone in an aborted handle.
+ * @gone says how it is. So that leaf is read first, while nothing has changed. Where
+ * it cannot be known the journal is aborted, since extents and slots must not part.
+ * 0 or -errno; not @gone in an aborted handle.
  */
 int e4c_blocks_remove(handle_t *handle, struct inode *inode, ext4_lblk_t first,
 		      ext4_lblk_t last, bool *gone)
 {
 	tid_t tid = handle->h_transaction->t_tid;
+	struct e4c_extent before;
 	int err, lost = 0;
 
+	*gone = false;
+	err = first ? e4c_extent_before(inode, first - 1, &before) : 0;
+	if (err < 0)
+		return err;
 	down_write(&EXT4_I(inode)->i_data_sem);
 	ext4_es_remove_extent(inode, first, last - first + 1);
 	err = ext4_ext_remove_space(inode, first, last);

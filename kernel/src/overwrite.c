@@ -134,7 +134,7 @@ static int page_journal(handle_t *handle, struct inode *inode, struct folio *fol
 		return e4c_report_page(inode, page, "a written block without a valid slot");
 	op = e4c_op_alloc(e4c_info(inode));
 	data_bh = sb_getblk(inode->i_sb, pblk);
-	err = -ENOMEM;
+	err = -EIO;
 	if (!data_bh)
 		goto out;
 	err = e4c_group_open(op, handle, inode, g, tag_bh);

@@ -198,8 +198,17 @@ int e4c_parse_param(struct e4c_default_key *key, struct fs_parameter *param)
 /* Hook where the options take effect; a remount without the option keeps it. */
 void e4c_apply_options(struct super_block *sb, const struct e4c_default_key *key)
 {
+	struct e4c_sb_state *state = &EXT4_SB(sb)->s_e4c;
+
+	state->key_before = state->key;
 	if (key->set)
-		EXT4_SB(sb)->s_e4c.key = *key;
+		state->key = *key;
+}
+
+/* Hook where a remount is refused after that. */
+void e4c_restore_options(struct super_block *sb)
+{
+	EXT4_SB(sb)->s_e4c.key = EXT4_SB(sb)->s_e4c.key_before;
 }
 
 /* Hook in /proc/mounts. */

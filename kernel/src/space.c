@@ -91,15 +91,13 @@ unsigned int e4c_nofail_flags(struct inode *inode)
 }
 
 /*
- * Hook where writeback could not map pages, for @err: ext4 gives them up, unless
- * it will try again, and fsync must hear of it. Returns @err.
+ * Hook where writeback gives pages up because their blocks could not be mapped,
+ * for @err: fsync must hear of it, which ext4 does not see to.
  */
-int e4c_map_failed(struct inode *inode, int err)
+void e4c_pages_lost(struct inode *inode, int err)
 {
-	if (e4c_inode(inode) && err != -ENOMEM &&
-	    !(err == -ENOSPC && ext4_count_free_clusters(inode->i_sb)))
+	if (e4c_inode(inode))
 		mapping_set_error(inode->i_mapping, err);
-	return err;
 }
 
 /*

@@ -264,15 +264,18 @@ static int group_fill(ext4_io_end_t *io_end, handle_t *handle, struct e4c_op *op
 
 /*
  * Convert some pages of an extent that was made for all of them, which may split
- * it. A forged volume can ask for so many that the journal has no room: they stay
- * unwritten.
+ * it. The handle has credits for one split of the worst kind; a forged volume can
+ * ask for many. Those for which the journal has no room stay unwritten.
  */
 static int run_convert(handle_t *handle, struct inode *inode, u32 first, u32 count)
 {
 	int missing = ext4_chunk_trans_blocks(inode, count) + E4C_IO_GROUPS -
 		      jbd2_handle_buffer_credits(handle);
+	/* In each level a new block with its bitmap and descriptor. */
+	int least = 3 * (ext_depth(inode) + 2) + E4C_IO_GROUPS;
 
-	if (missing > 0 && ext4_journal_extend(handle, missing, 0))
+	if (missing > 0 && ext4_journal_extend(handle, missing, 0) &&
+	    jbd2_handle_buffer_credits(handle) < least)
 		return -EIO;
 	return ext4_convert_unwritten_extents(handle, inode, (loff_t)first << PAGE_SHIFT,
 					      (ssize_t)count << PAGE_SHIFT);

@@ -91,6 +91,9 @@ refused "nobarrier as the disk's default" 'barrier'
 # Without the feature there is nothing to refuse at mount; policies are.
 make -O ^encrypt
 check "a disk without the encrypt feature mounts" mount -t "$FSTYPE" /dev/vda /mnt
+refuses "a remount with encrypt_key_sig" . mount -o remount,encrypt_key_sig=00112233445566778899aabbccddeeff /mnt
+same "is forgotten" "$(grep -c encrypt_key_sig /proc/mounts)" 0
+check "and is in nobody's way" sh -c 'mount -o remount,ro /mnt && mount -o remount,rw /mnt'
 must mkdir /mnt/d
 key=$(e4c-key add /mnt 7 2>/tmp/err || true)
 same "it takes no key" "$key$(cat /tmp/err)" "FS_IOC_ADD_ENCRYPTION_KEY: EOPNOTSUPP"
