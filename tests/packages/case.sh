@@ -131,7 +131,7 @@ stage_install() {
 }
 
 stage_reboot() {
-	says "at boot /data is mounted as ext4crypt" '^/dev/vdb /data ext4crypt ' cat /proc/mounts
+	says "at boot /data is mounted as ext4crypt, before anybody can log in" '^/dev/vdb /data ext4crypt ' cat /proc/mounts
 	same "no unit has failed" "$(systemctl --failed --plain --no-legend | awk '{print $1}' | tr '\n' ' ')" ""
 	says "the check of the file system was e2fsck's" 'clean|fsck' journalctl -b -u 'systemd-fsck@dev-vdb.service'
 	same "the sockets listen" "$(active ext4crypt-keyd.socket ext4crypt-keyd-session.socket)" active
@@ -164,7 +164,7 @@ stage_without_module() {
 
 stage_lifecycle() {
 	local key store
-	says "at boot /data is mounted by the line for homes" '^/dev/vdb /data ext4crypt ' cat /proc/mounts
+	says "at boot /data is mounted by the line for homes, before anybody can log in" '^/dev/vdb /data ext4crypt ' cat /proc/mounts
 	key=$(as alice ext4crypt status --json | grep -o '"identifier": *"[0-9a-f]*"')
 	must typed "$PASS" alice unlock
 	must sh -c 'exec 9</data/alice/private/note; sleep 1'
