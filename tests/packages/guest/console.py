@@ -25,7 +25,11 @@ def until(text, seconds=90):
             sys.exit(f"'{text.decode()}' did not come; shown so far:\n{shown.decode(errors='replace')}")
         try:
             data = os.read(terminal, 4096)
-        except OSError:  # the terminal was closed
+        except OSError:
+            # Nobody has the terminal open: that is the end, or login(1), which hangs it up and opens it anew.
+            if os.waitpid(pid, os.WNOHANG) == (0, 0) and time.monotonic() < deadline:
+                time.sleep(0.05)
+                continue
             data = b""
         if not data:
             sys.exit(f"the login ended before '{text.decode()}'; shown so far:\n{shown.decode(errors='replace')}")
