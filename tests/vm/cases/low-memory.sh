@@ -7,7 +7,7 @@
 . /e4c/functions.sh
 . /e4c/faults.sh
 
-ops=$(setting ops 2500)
+ops=$(setting ops 1500)
 encrypted_mount -J size=4
 for n in 1 2 3 4; do
 	e4c-versions write "/mnt/d/file-$n" "/tmp/ledger-$n" 1500 "$ops" "$n" $((n * 50)) >"/tmp/versions.$n" 2>&1 &

@@ -18,7 +18,7 @@ else
 	cat /dev/vda >/tmp/base
 fi
 check "the base image is sound" e2fsck -fn /tmp/base
-count=$(setting count 40) from=$(setting from 1)
+count=$(setting count 25) from=$(setting from 1)
 e4c-mutants mounted /tmp/base "$from" "$count" /dev/vda /mnt "$FSTYPE" >/tmp/mutants.out 2>&1
 same "mutants $from to $((from + count - 1)): nothing hangs, and nothing reads as what it was not" $? 0
 diag /tmp/mutants.out
