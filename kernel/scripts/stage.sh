@@ -51,11 +51,28 @@ add_ours() { # TREE
 	cmp -s "$top/kernel/Kbuild" "$1/Makefile" || cp "$top/kernel/Kbuild" "$1/Makefile"
 }
 
+# The function that each hunk names behind its @@, file by file.
+hunk_functions() { sed -n -e 's/^+++ b\/\([^\t]*\).*/\1/p' -e 's/^@@ [^@]*@@ \{0,1\}/  /p'; }
+
 apply() { # PATCH TREE
+	local before f
+	before=$(mktemp -d)
+	sed -n 's/^+++ b\///p' "$series_dir/$1" | while read -r f; do
+		[ ! -f "$2/$f" ] || cp "$2/$f" "$before/"
+	done
 	# No fuzz: a hunk whose context has changed means a kernel that nobody has
 	# looked at, and a hook in the wrong place can lose data.
 	patch -d "$2" -p1 -F0 -s -N --no-backup-if-mismatch -r - < "$series_dir/$1" ||
 		die "$1 does not apply to linux-source-6.12 $source_version: this version is not supported yet"
+	# Three lines of context stand in more than one place of ext4, and patch takes
+	# any. So each hunk must have landed in the function that it names.
+	for f in "$before"/*; do
+		f=$(basename "$f")
+		diff -U3 -p --label "a/$f" --label "b/$f" "$before/$f" "$2/$f"
+	done | hunk_functions > "$before.landed" || true
+	hunk_functions < "$series_dir/$1" | diff - "$before.landed" >&2 ||
+		die "$1 lands in another function of linux-source-6.12 $source_version than it names (< named, > landed): this version is not supported yet"
+	rm -rf "$before" "$before.landed"
 }
 
 # The whole series on the fs/ext4 of PRISTINE, with our files, in STAGE.
