@@ -150,19 +150,6 @@ absl::string_view ReasonName(Reason reason) { return RowOf(reason).name; }
 absl::string_view ReasonText(Reason reason) { return RowOf(reason).text; }
 Severity SeverityOf(Reason reason) { return RowOf(reason).severity; }
 
-void FindingCounts::Count(Reason reason) {
-  switch (SeverityOf(reason)) {
-    case Severity::kAuthentication:
-      ++authentication_findings;
-      break;
-    case Severity::kKey:
-      ++key_findings;
-      break;
-    default:
-      ++structure_findings;
-  }
-}
-
 absl::Status Fail(Reason reason, absl::string_view detail) {
   absl::Status status(absl::StatusCode::kFailedPrecondition, detail);
   status.SetPayload(kPayloadUrl, absl::Cord(std::string(1, static_cast<char>(reason))));

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -95,24 +94,5 @@ enum class Severity : uint8_t { kRefusal, kKey, kAuthentication, kStructure };
 [[nodiscard]] absl::Status Fail(Reason reason, absl::string_view detail);
 // kInternal for a status that is not ours, kNone for an OK one.
 [[nodiscard]] Reason ReasonOf(const absl::Status& status);
-
-// One fault and its place. byte_count 0: the whole inode, not a range of its contents.
-struct Finding {
-  Reason reason = Reason::kNone;
-  uint32_t inode = 0;
-  std::string path;
-  uint64_t first_byte = 0;
-  uint64_t byte_count = 0;
-  std::string detail;
-};
-
-// How many findings of each severity there were.
-struct FindingCounts {
-  uint64_t authentication_findings = 0;
-  uint64_t structure_findings = 0;
-  uint64_t key_findings = 0;
-
-  void Count(Reason reason);
-};
 
 }  // namespace ext4crypt::volume

@@ -12,7 +12,7 @@
 
 #include "tests/volume/image_builder.h"
 #include "tests/volume/sealer.h"
-#include "volume/layout.h"
+#include "volume/format/tag_layout.h"
 
 namespace ext4crypt::volume {
 namespace {

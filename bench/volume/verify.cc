@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "tests/volume/image_builder.h"
-#include "volume/block_source.h"
-#include "volume/survey.h"
+#include "volume/ext4/block_source.h"
+#include "volume/verify/volume_survey.h"
 
 namespace ext4crypt::volume {
 namespace {

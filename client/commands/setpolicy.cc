@@ -15,7 +15,7 @@
 #include "client/rpc/keyd_client.h"
 #include "common/error.h"
 #include "common/status_macros.h"
-#include "volume/bytes.h"
+#include "volume/ext4/bytes.h"
 
 namespace ext4crypt {
 namespace {

@@ -21,7 +21,7 @@
 #include "common/paths.h"
 #include "common/status_macros.h"
 #include "ext4crypt/uapi.h"
-#include "volume/bytes.h"
+#include "volume/ext4/bytes.h"
 
 namespace ext4crypt {
 namespace {

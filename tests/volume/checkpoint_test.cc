@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // An interrupted verification goes on where it was, and only for the volume as it was.
-#include "volume/checkpoint.h"
+#include "volume/verify/checkpoint.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

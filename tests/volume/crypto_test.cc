@@ -6,9 +6,9 @@
 #include <cstring>
 
 #include "tests/volume/known_answers.h"
-#include "volume/aead.h"
-#include "volume/kdf.h"
-#include "volume/names.h"
+#include "volume/format/file_keys.h"
+#include "volume/format/names.h"
+#include "volume/format/page_opener.h"
 
 namespace ext4crypt::volume {
 namespace {

@@ -9,8 +9,8 @@
 #include <sstream>
 
 #include "common/hex.h"
-#include "volume/aead.h"
-#include "volume/kdf.h"
+#include "volume/format/file_keys.h"
+#include "volume/format/page_opener.h"
 
 namespace ext4crypt::volume {
 namespace {

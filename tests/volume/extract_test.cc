@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "volume/extract.h"
+#include "volume/extract/extract.h"
 
 #include <sys/stat.h>
 #include <sys/sysmacros.h>

@@ -8,7 +8,7 @@
 #include <stdexcept>
 
 #include "tests/volume/sealer.h"
-#include "volume/layout.h"
+#include "volume/format/tag_layout.h"
 
 namespace ext4crypt::volume {
 namespace {

@@ -10,12 +10,12 @@
 #include <string>
 #include <vector>
 
-#include "volume/bytes.h"
-#include "volume/context.h"
-#include "volume/extents.h"
-#include "volume/image.h"
-#include "volume/kdf.h"
-#include "volume/libext2fs.h"
+#include "volume/ext4/bytes.h"
+#include "volume/ext4/extents.h"
+#include "volume/ext4/image.h"
+#include "volume/ext4/libext2fs.h"
+#include "volume/format/context.h"
+#include "volume/format/file_keys.h"
 
 namespace ext4crypt::volume {
 

@@ -8,7 +8,7 @@
 #include <fstream>
 
 #include "tests/volume/survey_fixture.h"
-#include "volume/extents.h"
+#include "volume/ext4/extents.h"
 
 namespace ext4crypt::volume {
 namespace {

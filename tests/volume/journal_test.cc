@@ -13,8 +13,8 @@
 #include <filesystem>
 #include <fstream>
 
-#include "volume/extents.h"
-#include "volume/image.h"
+#include "volume/ext4/extents.h"
+#include "volume/ext4/image.h"
 
 namespace ext4crypt::volume {
 namespace {

@@ -4,8 +4,8 @@
 #include <fstream>
 
 #include "tests/volume/survey_fixture.h"
-#include "volume/block_map.h"
-#include "volume/cli/picture.h"
+#include "volume/map/block_map.h"
+#include "volume/map/picture.h"
 
 namespace ext4crypt::volume {
 namespace {

@@ -9,8 +9,8 @@
 
 #include "tests/tamper/mutants/mutate.h"
 #include "tests/volume/survey_fixture.h"
-#include "volume/block_source.h"
-#include "volume/extract.h"
+#include "volume/ext4/block_source.h"
+#include "volume/extract/extract.h"
 
 namespace ext4crypt::volume {
 namespace {

@@ -6,7 +6,7 @@
 #include <stdexcept>
 
 #include "tests/volume/image_builder.h"
-#include "volume/openssl_ptr.h"
+#include "volume/format/openssl_ptr.h"
 
 namespace ext4crypt::volume {
 namespace {

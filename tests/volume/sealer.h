@@ -8,9 +8,9 @@
 #include <string>
 
 #include "common/secret_buffer.h"
-#include "volume/bytes.h"
-#include "volume/context.h"
-#include "volume/image.h"
+#include "volume/ext4/bytes.h"
+#include "volume/ext4/image.h"
+#include "volume/format/context.h"
 
 namespace ext4crypt::volume {
 

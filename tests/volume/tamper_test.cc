@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One test for each way a record can be wrong.
 #include "tests/volume/survey_fixture.h"
-#include "volume/layout.h"
+#include "volume/format/tag_layout.h"
 
 namespace ext4crypt::volume {
 namespace {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "volume/kdf.h"
+#include "volume/format/file_keys.h"
 
 namespace ext4crypt::volume {
 

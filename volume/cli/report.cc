@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/hex.h"
-#include "volume/cli/picture.h"
+#include "volume/map/picture.h"
 
 namespace ext4crypt::volume {
 namespace {

@@ -4,11 +4,11 @@
 
 #include <iosfwd>
 
-#include "volume/block_map.h"
-#include "volume/extract.h"
-#include "volume/json.h"
-#include "volume/mounted.h"
-#include "volume/survey.h"
+#include "common/json_writer.h"
+#include "volume/extract/extract.h"
+#include "volume/map/block_map.h"
+#include "volume/verify/mounted.h"
+#include "volume/verify/volume_survey.h"
 
 namespace ext4crypt::volume {
 

@@ -13,16 +13,16 @@
 #include <vector>
 
 #include "common/status_macros.h"
-#include "volume/block_map.h"
-#include "volume/checkpoint.h"
 #include "volume/cli/exit_code.h"
 #include "volume/cli/exported_keys.h"
-#include "volume/cli/picture.h"
 #include "volume/cli/progress.h"
 #include "volume/cli/report.h"
-#include "volume/extract.h"
-#include "volume/mounted.h"
-#include "volume/survey.h"
+#include "volume/extract/extract.h"
+#include "volume/map/block_map.h"
+#include "volume/map/picture.h"
+#include "volume/verify/checkpoint.h"
+#include "volume/verify/mounted.h"
+#include "volume/verify/volume_survey.h"
 
 namespace ext4crypt::volume {
 namespace {

@@ -11,8 +11,8 @@
 #include <sstream>
 
 #include "absl/strings/str_cat.h"
-#include "volume/extents.h"
-#include "volume/image.h"
+#include "volume/ext4/extents.h"
+#include "volume/ext4/image.h"
 
 namespace crash {
 namespace {

@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <functional>
 
-#include "volume/survey.h"
+#include "volume/verify/volume_survey.h"
 
 namespace crash {
 namespace {

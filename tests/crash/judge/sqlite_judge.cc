@@ -8,7 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "tests/crash/model/ledger.h"
-#include "volume/extract.h"
+#include "volume/extract/extract.h"
 
 namespace crash {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "verdict.h"
-#include "volume/kdf.h"
+#include "volume/format/file_keys.h"
 
 namespace crash {
 

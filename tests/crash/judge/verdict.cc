@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "contents.h"
 #include "sqlite_judge.h"
-#include "volume/survey.h"
+#include "volume/verify/volume_survey.h"
 
 namespace crash {
 namespace {

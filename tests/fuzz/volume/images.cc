@@ -11,7 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "tests/volume/image_builder.h"
-#include "volume/extents.h"
+#include "volume/ext4/extents.h"
 
 namespace ext4crypt::volume {
 namespace {

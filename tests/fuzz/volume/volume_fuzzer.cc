@@ -11,10 +11,10 @@
 
 #include "tests/fuzz/volume/images.h"
 #include "tests/volume/image_builder.h"
-#include "volume/block_map.h"
-#include "volume/block_source.h"
-#include "volume/extract.h"
-#include "volume/survey.h"
+#include "volume/ext4/block_source.h"
+#include "volume/extract/extract.h"
+#include "volume/map/block_map.h"
+#include "volume/verify/volume_survey.h"
 
 namespace ext4crypt::volume {
 namespace {

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// Directories with their contexts and keys: names in clear where there is a key, as the kernel
+// prints them where there is none.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "volume/ext4/directory.h"
+#include "volume/ext4/image.h"
+#include "volume/format/context.h"
+#include "volume/format/file_keys.h"
+
+namespace ext4crypt::volume {
+
+// An inode with all that decides how to read it.
+struct Node {
+  Inode inode;
+  std::vector<Xattr> xattrs;
+  std::optional<Context> context;  // nullopt: not encrypted, or `fault`
+  // Why the context cannot be used; OK otherwise.
+  absl::Status fault;
+
+  [[nodiscard]] bool authenticated() const { return context && context->authenticated(); }
+};
+
+// Error: kInodeUnreadable. Everything else is in Node::fault.
+[[nodiscard]] absl::StatusOr<Node> ReadNode(const Image& image, uint32_t number);
+
+// Names of one directory.
+class NameReader {
+ public:
+  NameReader(const Node& directory, const KeyRing& keys);
+
+  struct Name {
+    std::string text;
+    bool no_key = false;           // `text` stands for the name in the way the kernel does
+    Reason fault = Reason::kNone;  // kNameMalformed: `text` is the no-key name
+  };
+  [[nodiscard]] Name Read(const DirEntry& entry) const;
+
+ private:
+  bool encrypted_;
+  std::optional<Context> context_;
+  SecretBuffer key_;  // empty: none
+};
+
+// The target of a symbolic link; without the key, as the kernel prints it (base64url as for names).
+// Errors: kSymlinkMalformed, kModeUnsupported.
+[[nodiscard]] absl::StatusOr<std::string> LinkTarget(const Image& image, const Node& link,
+                                                     const KeyRing& keys);
+
+// Follows `path` from the root; each part is a name in clear or a no-key name. Symbolic links are
+// not followed. Errors: kNotFound, kNotADirectory.
+[[nodiscard]] absl::StatusOr<uint32_t> FindPath(const Image& image, const KeyRing& keys,
+                                                absl::string_view path);
+
+// For reports: bytes that are not printable as in C.
+[[nodiscard]] std::string Printable(absl::string_view path);
+
+}  // namespace ext4crypt::volume
