@@ -17,12 +17,14 @@
 #include "common/secret_buffer.h"
 #include "common/status_macros.h"
 #include "daemon/core/clock.h"
+#include "daemon/core/default_key.h"
 #include "daemon/core/enrolment.h"
+#include "daemon/core/held_keys.h"
 #include "daemon/core/key_opener.h"
 #include "daemon/core/named_keys.h"
 #include "daemon/core/sessions.h"
 #include "daemon/core/transfer.h"
-#include "daemon/core/vault.h"
+#include "daemon/core/user_keys.h"
 #include "daemon/kernelio/fscrypt_volume_keys.h"
 #include "daemon/kernelio/helper_user_keyring.h"
 #include "daemon/kernelio/mount_watcher.h"
@@ -101,11 +103,12 @@ absl::Status Serve(const Options& options) {
   HelperUserKeyring keyring(helper);
   ProcBusyScanner scanner;
   Sessions sessions;
-  Vault vault(*store, opener, volumes, keyring, scanner, sessions, clock,
-              VaultOptions{.allow_unauthenticated = options.allow_unauthenticated,
-                           .idle_lock_ms = int64_t{options.idle_lock_minutes} * 60'000});
-  NamedKeys named_keys(*store, *store, kinds, vault, clock);
-  Transfer transfer(*store, kinds, opener, enrolment, vault);
+  HeldKeys held(volumes, scanner, clock, {.allow_unauthenticated = options.allow_unauthenticated});
+  DefaultKey default_key(*store, opener, held, keyring, sessions, clock,
+                         {.idle_lock_ms = int64_t{options.idle_lock_minutes} * 60'000});
+  NamedKeys named_keys(*store, *store, kinds, held, clock);
+  UserKeys user_keys(*store, held, default_key, named_keys, sessions);
+  Transfer transfer(*store, kinds, opener, enrolment, held);
 
   const FittedLimits limits = FitLimits(options.connections);
   ASSIGN_OR_RETURN(Listeners listeners, Listeners::Open(options.socket_path));
@@ -115,7 +118,8 @@ absl::Status Serve(const Options& options) {
   WorkerPool endings({.threads = 2, .queued = 65536, .per_user = 2});
   ASSIGN_OR_RETURN(const auto acceptor,
                    Acceptor::Create(listeners.service.fd(),
-                                    ServiceParts{.vault = vault,
+                                    ServiceParts{.user_keys = user_keys,
+                                                 .default_key = default_key,
                                                  .enrolment = enrolment,
                                                  .named_keys = named_keys,
                                                  .transfer = transfer,
@@ -129,27 +133,15 @@ absl::Status Serve(const Options& options) {
                          .ended =
                              [&](Uid uid) {
                                if (sessions.End(uid) != 0) return;
-                               (void)endings.Submit(uid, [&vault, &named_keys, uid] {
-                                 if (!vault.LockAfterLastSession(uid)) return;
-                                 // By name and not only those we hold: a restart forgets.
-                                 const auto others = named_keys.LockAll(uid);
-                                 if (others.ok()) return;
-                                 Log(LogLevel::kError, absl::StrCat("uid ", uid, ": named keys: ",
-                                                                    others.status().message()));
-                               });
+                               (void)endings.Submit(
+                                   uid, [&user_keys, uid] { user_keys.LockAfterLastSession(uid); });
                              }}));
   ASSIGN_OR_RETURN(const auto watcher, MountWatcher::Start({.mounts_changed =
                                                                 [&] {
-                                                                  vault.AddKeysToNewVolumes();
-                                                                  named_keys.AddKeysToNewVolumes();
+                                                                  held.AddKeysToNewVolumes();
                                                                   WipeFreeStack();
                                                                 },
-                                                            .tick =
-                                                                [&] {
-                                                                  vault.FinishBusyLocks();
-                                                                  vault.LockIdle();
-                                                                  named_keys.Tick();
-                                                                }}));
+                                                            .tick = [&] { user_keys.Tick(); }}));
   sd_notify(0, "READY=1");
   Log(LogLevel::kInfo, absl::StrCat("ready on ", options.socket_path));
   const absl::Status result = acceptor->Run(stop.get());

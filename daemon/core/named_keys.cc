@@ -18,7 +18,6 @@ namespace ext4crypt {
 namespace {
 
 constexpr size_t kMaxNameSize = 64;
-constexpr int64_t kBusyWaitMs = 5000;
 // The terminating zero is part of it.
 constexpr char kSharingInfo[] = "ext4crypt sharing key";
 
@@ -42,12 +41,6 @@ bool IsKeyName(absl::string_view name) {
   });
 }
 
-void MergeReports(LockReport from, LockReport& into) {
-  if (from.state == KeyState::kBusy || into.state == KeyState::kLocked) into.state = from.state;
-  std::move(from.volumes.begin(), from.volumes.end(), std::back_inserter(into.volumes));
-  std::move(from.busy.begin(), from.busy.end(), std::back_inserter(into.busy));
-}
-
 absl::StatusOr<KeyName> ParseKeyName(Uid uid, const std::string& text) {
   KeyName name{.owner = uid, .name = text};
   if (const size_t slash = text.find('/'); slash != std::string::npos) {
@@ -62,8 +55,8 @@ std::string FormatKeyName(Uid uid, const KeyName& name) {
   return name.owner == uid ? name.name : absl::StrCat(name.owner, "/", name.name);
 }
 
-absl::StatusOr<std::shared_ptr<const Vault::HeldKey>> NamedKeys::DefaultKey(Uid uid) {
-  auto held = vault_.Held(uid);
+absl::StatusOr<std::shared_ptr<const HeldKey>> NamedKeys::DefaultKeyOf(Uid uid) {
+  auto held = held_.FindDefault(uid);
   if (held == nullptr) return Error(ErrorReason::kVaultLocked, "the default key is not held");
   return held;
 }
@@ -84,7 +77,7 @@ absl::StatusOr<KeyRecord> NamedKeys::Find(Uid uid, const KeyName& name) {
   return Error(ErrorReason::kNoSuchKey, "no such key", FormatKeyName(uid, name));
 }
 
-absl::StatusOr<SecretBuffer> NamedKeys::Open(Uid uid, const Vault::HeldKey& default_key,
+absl::StatusOr<SecretBuffer> NamedKeys::Open(Uid uid, const HeldKey& default_key,
                                              const KeyRecord& record) {
   const ProtectorKind kind = record.uid == uid ? ProtectorKind::kDefaultKey : ProtectorKind::kShare;
   const SecretBuffer credential =
@@ -103,34 +96,18 @@ absl::StatusOr<SecretBuffer> NamedKeys::Open(Uid uid, const Vault::HeldKey& defa
 
 absl::StatusOr<UnlockReport> NamedKeys::Give(Uid uid, const KeyIdentifier& identifier,
                                              SecretBuffer key) {
-  const auto held = std::make_shared<const Vault::HeldKey>(
-      Vault::HeldKey{.identifier = identifier, .key = std::move(key)});
-  {
-    const std::lock_guard lock(mutex_);
-    held_[{uid, identifier}] = held;
-    busy_until_ms_.erase({uid, identifier});
-  }
-  return vault_.GiveToVolumes(uid, *held);
+  const HeldKeys::Turn turn = held_.TurnOf(uid);
+  return held_.Give(turn, {.identifier = identifier, .key = std::move(key)});
 }
 
 absl::StatusOr<LockReport> NamedKeys::Take(Uid uid, const KeyIdentifier& identifier) {
-  {
-    const std::lock_guard lock(mutex_);
-    held_.erase({uid, identifier});
-  }
-  ASSIGN_OR_RETURN(LockReport report, vault_.TakeFromVolumes(uid, identifier));
-  const std::lock_guard lock(mutex_);
-  if (report.state == KeyState::kBusy) {
-    busy_until_ms_[{uid, identifier}] = clock_.MonotonicMs() + kBusyWaitMs;
-  } else {
-    busy_until_ms_.erase({uid, identifier});
-  }
-  return report;
+  const HeldKeys::Turn turn = held_.TurnOf(uid);
+  return held_.Take(turn, identifier);
 }
 
 absl::StatusOr<KeyIdentifier> NamedKeys::Create(Uid uid, const std::string& name) {
   if (!IsKeyName(name)) return Invalid(name);
-  ASSIGN_OR_RETURN(const auto default_key, DefaultKey(uid));
+  ASSIGN_OR_RETURN(const auto default_key, DefaultKeyOf(uid));
   ASSIGN_OR_RETURN(const std::vector<KeyRecord> present, keys_.ListKeys(uid));
   if (present.size() >= kMaxKeys) return Error(ErrorReason::kTooManyKeys, "as many as may be");
   SecretBuffer key = RandomSecret(kMasterKeySize);
@@ -160,7 +137,7 @@ absl::Status NamedKeys::Remove(Uid uid, const std::string& text, bool lose_data)
   if (name.owner == uid && !lose_data) {
     return Error(ErrorReason::kDataWouldBeLost, "nothing else opens what it encrypts", text);
   }
-  RETURN_IF_ERROR(DefaultKey(uid).status());
+  RETURN_IF_ERROR(DefaultKeyOf(uid).status());
   RETURN_IF_ERROR(Take(uid, record.identifier).status());
   if (name.owner != uid) return store_.RemoveShare(name.owner, name.name, uid);
   ASSIGN_OR_RETURN(const std::vector<Uid> others, store_.ListShares(uid, name.name));
@@ -171,7 +148,7 @@ absl::Status NamedKeys::Remove(Uid uid, const std::string& text, bool lose_data)
 
 absl::Status NamedKeys::Share(Uid uid, const std::string& name, Uid with) {
   if (!IsKeyName(name) || name == kDefaultKeyName || with == uid) return Invalid(name);
-  ASSIGN_OR_RETURN(const auto default_key, DefaultKey(uid));
+  ASSIGN_OR_RETURN(const auto default_key, DefaultKeyOf(uid));
   ASSIGN_OR_RETURN(const KeyRecord record, Find(uid, {.owner = uid, .name = name}));
   ASSIGN_OR_RETURN(const SharingPublicKey receiver, store_.FindSharingKey(with));
   ASSIGN_OR_RETURN(const SecretBuffer key, Open(uid, *default_key, record));
@@ -185,7 +162,7 @@ absl::Status NamedKeys::Share(Uid uid, const std::string& name, Uid with) {
 
 absl::Status NamedKeys::Unshare(Uid uid, const std::string& name, Uid with) {
   if (!IsKeyName(name)) return Invalid(name);
-  RETURN_IF_ERROR(DefaultKey(uid).status());
+  RETURN_IF_ERROR(DefaultKeyOf(uid).status());
   ASSIGN_OR_RETURN(const KeyRecord record, Find(uid, {.owner = uid, .name = name}));
   RETURN_IF_ERROR(store_.RemoveShare(uid, name, with));
   return Take(with, record.identifier).status();
@@ -193,7 +170,7 @@ absl::Status NamedKeys::Unshare(Uid uid, const std::string& name, Uid with) {
 
 absl::StatusOr<UnlockReport> NamedKeys::Unlock(Uid uid, const std::string& text) {
   ASSIGN_OR_RETURN(const KeyName name, ParseKeyName(uid, text));
-  ASSIGN_OR_RETURN(const auto default_key, DefaultKey(uid));
+  ASSIGN_OR_RETURN(const auto default_key, DefaultKeyOf(uid));
   ASSIGN_OR_RETURN(const KeyRecord record, Find(uid, name));
   ASSIGN_OR_RETURN(SecretBuffer key, Open(uid, *default_key, record));
   return Give(uid, record.identifier, std::move(key));
@@ -205,7 +182,7 @@ absl::StatusOr<LockReport> NamedKeys::Lock(Uid uid, const std::string& text) {
   return Take(uid, record.identifier);
 }
 
-absl::Status NamedKeys::PublishSharingKey(Uid uid, const Vault::HeldKey& default_key) {
+absl::Status NamedKeys::PublishSharingKey(Uid uid, const HeldKey& default_key) {
   const SharingPublicKey ours = X25519PublicKey(SharingSecret(default_key.key));
   const auto stored = store_.FindSharingKey(uid);
   if (stored.ok() && *stored == ours) return absl::OkStatus();
@@ -217,7 +194,7 @@ std::vector<std::string> NamedKeys::UnlockAll(Uid uid) {
   const auto complain = [uid](const absl::Status& status) {
     Log(LogLevel::kWarning, absl::StrCat("uid ", uid, ": named keys: ", status.message()));
   };
-  const auto default_key = vault_.Held(uid);
+  const auto default_key = held_.FindDefault(uid);
   if (default_key == nullptr) return unlocked;
   if (const absl::Status put = PublishSharingKey(uid, *default_key); !put.ok()) complain(put);
   const auto all = All(uid);
@@ -247,11 +224,6 @@ absl::StatusOr<LockReport> NamedKeys::LockAll(Uid uid) {
   return report;
 }
 
-bool NamedKeys::Holds(Uid uid, const KeyIdentifier& identifier) {
-  const std::lock_guard lock(mutex_);
-  return held_.contains({uid, identifier});
-}
-
 absl::StatusOr<std::vector<KeyRecord>> NamedKeys::ListSharedWith(Uid uid) {
   return store_.ListSharedWith(uid);
 }
@@ -260,34 +232,14 @@ absl::StatusOr<std::vector<Uid>> NamedKeys::ListShares(Uid uid, const std::strin
   return store_.ListShares(uid, name);
 }
 
-void NamedKeys::AddKeysToNewVolumes() {
-  std::map<HeldId, std::shared_ptr<const Vault::HeldKey>> held;
-  {
-    const std::lock_guard lock(mutex_);
-    held = held_;
-  }
-  for (const auto& [id, key] : held) {
-    (void)vault_.GiveToVolumes(id.first, *key);  // failures are logged there
-    // Locked meanwhile: then it must not have come back.
-    if (!Holds(id.first, id.second)) (void)vault_.TakeFromVolumes(id.first, id.second);
-  }
-}
-
-void NamedKeys::Tick() {
-  std::vector<HeldId> due;
-  {
-    const std::lock_guard lock(mutex_);
-    const int64_t now = clock_.MonotonicMs();
-    for (const auto& [id, next] : busy_until_ms_) {
-      if (now >= next) due.push_back(id);
-    }
-    for (const auto& [id, key] : held_) {
-      if (vault_.Held(id.first) == nullptr) due.push_back(id);
-    }
-  }
-  for (const auto& [uid, identifier] : due) {
-    if (const auto taken = Take(uid, identifier); !taken.ok()) {
-      Log(LogLevel::kWarning, absl::StrCat("uid ", uid, ": ", taken.status().message()));
+void NamedKeys::LockWithoutDefault() {
+  for (const Uid uid : held_.Users()) {
+    const HeldKeys::Turn turn = held_.TurnOf(uid);
+    if (held_.FindDefault(uid) != nullptr) continue;
+    for (const KeyIdentifier& identifier : held_.KeysOf(uid)) {
+      if (const auto taken = held_.Take(turn, identifier); !taken.ok()) {
+        Log(LogLevel::kWarning, absl::StrCat("uid ", uid, ": ", taken.status().message()));
+      }
     }
   }
 }

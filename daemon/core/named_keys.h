@@ -8,22 +8,19 @@
 // the default key.
 #pragma once
 
-#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "daemon/core/clock.h"
+#include "daemon/core/held_keys.h"
 #include "daemon/core/key_opener.h"
 #include "daemon/core/key_store.h"
 #include "daemon/core/named_key_store.h"
 #include "daemon/core/types.h"
-#include "daemon/core/vault.h"
 
 namespace ext4crypt {
 
@@ -40,15 +37,12 @@ struct KeyName {
 [[nodiscard]] absl::StatusOr<KeyName> ParseKeyName(Uid uid, const std::string& text);
 [[nodiscard]] std::string FormatKeyName(Uid uid, const KeyName& name);
 
-// The worst state of both, and everything each has to say.
-void MergeReports(LockReport from, LockReport& into);
-
 // Safe to call from any thread. Where the user's default key is not held: kVaultLocked.
 class NamedKeys {
  public:
-  NamedKeys(KeyStore& keys, NamedKeyStore& store, const ProtectorKinds& kinds, Vault& vault,
+  NamedKeys(KeyStore& keys, NamedKeyStore& store, const ProtectorKinds& kinds, HeldKeys& held,
             const Clock& clock)
-      : keys_(keys), store_(store), kinds_(kinds), vault_(vault), clock_(clock) {}
+      : keys_(keys), store_(store), kinds_(kinds), held_(held), clock_(clock) {}
 
   // kKeyExists, kTooManyKeys, kKeyNameInvalid. The new key is unlocked.
   [[nodiscard]] absl::StatusOr<KeyIdentifier> Create(Uid uid, const std::string& name);
@@ -62,45 +56,36 @@ class NamedKeys {
 
   // One of them. kNoSuchKey.
   [[nodiscard]] absl::StatusOr<UnlockReport> Unlock(Uid uid, const std::string& name);
-  // Works without the default key, as Vault::Lock().
+  // Works without the default key, as DefaultKey::Lock().
   [[nodiscard]] absl::StatusOr<LockReport> Lock(Uid uid, const std::string& name);
   // To be called when the default key was unlocked and locked. The names of those that opened;
   // one that does not is logged and hinders no other.
   std::vector<std::string> UnlockAll(Uid uid);
   [[nodiscard]] absl::StatusOr<LockReport> LockAll(Uid uid);
 
-  // `record` of the user's own or of ListSharedWith().
-  [[nodiscard]] bool Holds(Uid uid, const KeyIdentifier& identifier);
+  // Those whose default key is locked, for users of whom keys are held: they must not stay longer.
+  void LockWithoutDefault();
+
   [[nodiscard]] absl::StatusOr<std::vector<KeyRecord>> ListSharedWith(Uid uid);
   [[nodiscard]] absl::StatusOr<std::vector<Uid>> ListShares(Uid uid, const std::string& name);
 
-  void AddKeysToNewVolumes();
-  // Now and then: locks those whose default key is locked, and tries again where files were busy.
-  void Tick();
-
  private:
-  using HeldId = std::pair<Uid, KeyIdentifier>;
-
-  [[nodiscard]] absl::StatusOr<std::shared_ptr<const Vault::HeldKey>> DefaultKey(Uid uid);
+  [[nodiscard]] absl::StatusOr<std::shared_ptr<const HeldKey>> DefaultKeyOf(Uid uid);
   [[nodiscard]] absl::StatusOr<KeyRecord> Find(Uid uid, const KeyName& name);
-  // Of the default name and of the user's own and given keys.
+  // Of the user's own and given keys, without the default one.
   [[nodiscard]] absl::StatusOr<std::vector<KeyRecord>> All(Uid uid);
-  [[nodiscard]] absl::StatusOr<SecretBuffer> Open(Uid uid, const Vault::HeldKey& default_key,
+  [[nodiscard]] absl::StatusOr<SecretBuffer> Open(Uid uid, const HeldKey& default_key,
                                                   const KeyRecord& record);
   [[nodiscard]] absl::StatusOr<UnlockReport> Give(Uid uid, const KeyIdentifier& identifier,
                                                   SecretBuffer key);
   [[nodiscard]] absl::StatusOr<LockReport> Take(Uid uid, const KeyIdentifier& identifier);
-  [[nodiscard]] absl::Status PublishSharingKey(Uid uid, const Vault::HeldKey& default_key);
+  [[nodiscard]] absl::Status PublishSharingKey(Uid uid, const HeldKey& default_key);
 
   KeyStore& keys_;
   NamedKeyStore& store_;
   const ProtectorKinds& kinds_;
-  Vault& vault_;
+  HeldKeys& held_;
   const Clock& clock_;
-
-  std::mutex mutex_;
-  std::map<HeldId, std::shared_ptr<const Vault::HeldKey>> held_;  // guarded by mutex_
-  std::map<HeldId, int64_t> busy_until_ms_;                       // guarded by mutex_: next try
 };
 
 }  // namespace ext4crypt

@@ -9,8 +9,8 @@
 #include "absl/status/statusor.h"
 #include "daemon/core/bundle_keys.h"
 #include "daemon/core/enrolment.h"
+#include "daemon/core/held_keys.h"
 #include "daemon/core/key_store.h"
-#include "daemon/core/vault.h"
 
 namespace ext4crypt {
 
@@ -24,8 +24,8 @@ struct ImportedKeys {
 class Transfer {
  public:
   Transfer(KeyStore& store, const ProtectorKinds& kinds, KeyOpener& opener, Enrolment& enrolment,
-           Vault& vault)
-      : store_(store), kinds_(kinds), opener_(opener), enrolment_(enrolment), vault_(vault) {}
+           const HeldKeys& held)
+      : store_(store), kinds_(kinds), opener_(opener), enrolment_(enrolment), held_(held) {}
 
   // All keys of the user's own, wrapped as they are. The credential is asked for because the
   // result can be guessed at without our limits. Keys others share stay with them.
@@ -58,7 +58,7 @@ class Transfer {
   const ProtectorKinds& kinds_;
   KeyOpener& opener_;
   Enrolment& enrolment_;
-  Vault& vault_;
+  const HeldKeys& held_;
 };
 
 }  // namespace ext4crypt

@@ -103,14 +103,12 @@ class KeyServiceForUser final : public keyd::v1::KeyService::CallbackService {
         return absl::OkStatus();
       }
       ASSIGN_OR_RETURN(const Credential credential, TakeCredential(request->credential()));
-      ASSIGN_OR_RETURN(
-          const UnlockReport report,
-          parts_.vault.Unlock(uid, credential,
-                              request->for_session() ? UnlockFor::kSession : UnlockFor::kUser));
+      const UnlockFor purpose = request->for_session() ? UnlockFor::kSession : UnlockFor::kUser;
+      ASSIGN_OR_RETURN(const UnlockReport report,
+                       request->key().empty()
+                           ? parts_.user_keys.Unlock(uid, credential, purpose)
+                           : parts_.default_key.Unlock(uid, credential, purpose));
       ToProto(report, *response);
-      if (request->key().empty()) {
-        for (const std::string& name : parts_.named_keys.UnlockAll(uid)) response->add_others(name);
-      }
       return absl::OkStatus();
     });
   }
@@ -124,9 +122,7 @@ class KeyServiceForUser final : public keyd::v1::KeyService::CallbackService {
         return absl::OkStatus();
       }
       // The others open with the default key and go with it, whichever was named.
-      ASSIGN_OR_RETURN(LockReport report, parts_.vault.Lock(uid));
-      ASSIGN_OR_RETURN(LockReport others, parts_.named_keys.LockAll(uid));
-      MergeReports(std::move(others), report);
+      ASSIGN_OR_RETURN(const LockReport report, parts_.user_keys.Lock(uid));
       ToProto(report, *response);
       return absl::OkStatus();
     });
@@ -136,44 +132,14 @@ class KeyServiceForUser final : public keyd::v1::KeyService::CallbackService {
                                 const keyd::v1::GetStatusRequest* request,
                                 keyd::v1::GetStatusResponse* response) override {
     return Dispatch(parts_.quick, "GetStatus", context, *request, [=, this](Uid uid) {
-      ASSIGN_OR_RETURN(const std::vector<KeyReport> reports, parts_.vault.GetStatus(uid));
+      ASSIGN_OR_RETURN(const UserReport report, parts_.user_keys.GetStatus(uid));
       response->set_user(uid);
-      response->set_enrolled(!reports.empty());
-      response->set_sessions(static_cast<uint32_t>(parts_.vault.SessionsOf(uid)));
-      response->set_allow_unauthenticated(parts_.vault.options().allow_unauthenticated);
-      for (const KeyReport& report : reports) {
-        keyd::v1::KeyStatus& key = *response->add_keys();
-        ToProto(report, key);
-        if (report.record.name == kDefaultKeyName) continue;
-        key.set_held_by_service(parts_.named_keys.Holds(uid, report.record.identifier));
-        ASSIGN_OR_RETURN(const std::vector<Uid> with,
-                         parts_.named_keys.ListShares(uid, report.record.name));
-        for (const Uid other : with) key.add_shared_with(other);
-      }
-      // The default key first; the store sorts by name.
-      for (int i = 0; i < response->keys_size(); ++i) {
-        if (response->keys(i).name() == kDefaultKeyName) {
-          response->mutable_keys()->SwapElements(0, i);
-        }
-      }
-      return AddShared(uid, *response);
+      response->set_enrolled(report.enrolled);
+      response->set_sessions(static_cast<uint32_t>(report.sessions));
+      response->set_allow_unauthenticated(report.allow_unauthenticated);
+      for (const KeyReport& key : report.keys) ToProto(key, uid, *response->add_keys());
+      return absl::OkStatus();
     });
-  }
-
-  // Keys of others that the user was given.
-  absl::Status AddShared(Uid uid, keyd::v1::GetStatusResponse& response) {
-    ASSIGN_OR_RETURN(std::vector<KeyRecord> given, parts_.named_keys.ListSharedWith(uid));
-    const std::vector<KeyRecord> records = given;
-    ASSIGN_OR_RETURN(const std::vector<KeyReport> reports,
-                     parts_.vault.ReportOn(uid, std::move(given)));
-    for (size_t i = 0; i < reports.size(); ++i) {
-      keyd::v1::KeyStatus& key = *response.add_keys();
-      ToProto(reports[i], key);
-      key.set_owner(records[i].uid);
-      key.set_name(FormatKeyName(uid, {.owner = records[i].uid, .name = records[i].name}));
-      key.set_held_by_service(parts_.named_keys.Holds(uid, records[i].identifier));
-    }
-    return absl::OkStatus();
   }
 
   ServerUnaryReactor* CreateKey(CallbackServerContext* context,
@@ -307,7 +273,7 @@ class KeyServiceForUser final : public keyd::v1::KeyService::CallbackService {
 
  private:
   // Every call goes through here: authorized by the table, run on a bounded pool, logged once.
-  // `work` takes the uid whose vault it is and returns an absl::Status. Request and response live
+  // `work` takes the uid whose keys they are and returns an absl::Status. Request and response live
   // until Finish().
   template <typename Request, typename Work>
   ServerUnaryReactor* Dispatch(WorkerPool& pool, const char* method, CallbackServerContext* context,
@@ -329,7 +295,7 @@ class KeyServiceForUser final : public keyd::v1::KeyService::CallbackService {
       WipeSecrets(request);  // before Finish(), which ends the request's life
       Finish(reactor, method, status);
     };
-    // By the peer, not by whose vault it is: it is the caller who must not flood us.
+    // By the peer, not by whose keys they are: it is the caller who must not flood us.
     if (!pool.Submit(peer_, std::move(run))) {
       WipeSecrets(request);
       Finish(reactor, method,

@@ -8,7 +8,7 @@
 #include "daemon/core/named_keys.h"
 #include "daemon/core/transfer.h"
 #include "daemon/core/types.h"
-#include "daemon/core/vault.h"
+#include "daemon/core/user_keys.h"
 #include "daemon/rpc/worker_pool.h"
 
 namespace grpc {
@@ -19,7 +19,8 @@ namespace ext4crypt {
 
 // What all users' services share. Everything outlives them.
 struct ServiceParts {
-  Vault& vault;
+  UserKeys& user_keys;
+  DefaultKey& default_key;
   Enrolment& enrolment;
   NamedKeys& named_keys;
   Transfer& transfer;

@@ -42,6 +42,7 @@ void ToProto(const UnlockReport& report, keyd::v1::UnlockResponse& out) {
   SetBytes(report.identifier, *out.mutable_key_identifier());
   out.set_keyring_installed(report.keyring_installed);
   AddVolumes(report.volumes, out);
+  for (const std::string& name : report.others) out.add_others(name);
 }
 
 void ToProto(const LockReport& report, keyd::v1::LockResponse& out) {
@@ -56,11 +57,13 @@ void ToProto(const LockReport& report, keyd::v1::LockResponse& out) {
   }
 }
 
-void ToProto(const KeyReport& report, keyd::v1::KeyStatus& out) {
+void ToProto(const KeyReport& report, Uid uid, keyd::v1::KeyStatus& out) {
   out.set_name(report.record.name);
   SetBytes(report.record.identifier, *out.mutable_identifier());
   out.set_state(ToProto(report.state));
   out.set_held_by_service(report.held_by_service);
+  if (report.record.uid != uid) out.set_owner(report.record.uid);
+  for (const Uid other : report.shared_with) out.add_shared_with(other);
   AddVolumes(report.volumes, out);
   for (const ProtectorRecord& record : report.record.protectors) {
     keyd::v1::ProtectorInfo& protector = *out.add_protectors();

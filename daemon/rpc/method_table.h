@@ -17,7 +17,7 @@ class ServiceDescriptor;
 namespace ext4crypt {
 
 enum class WhoMay {
-  kSelf,          // any user, for the user's own vault only
+  kSelf,          // any user, for the user's own keys only
   kSelfOrRootFor  // the same, and root for a named user; such calls are logged
 };
 
@@ -33,7 +33,7 @@ struct MethodRule {
 [[nodiscard]] absl::Status CheckMethodTable(absl::Span<const MethodRule> table,
                                             const google::protobuf::ServiceDescriptor& service);
 
-// Whose vault a call of `method` is about. `requested` is the request's `user`, if it has one.
+// Whose keys a call of `method` is about. `requested` is the request's `user`, if it has one.
 // kNotAllowed for another user's, unless the rule and the peer allow it; also for a method that is
 // not in the table.
 [[nodiscard]] absl::StatusOr<Uid> Authorize(absl::Span<const MethodRule> table,

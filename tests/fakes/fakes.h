@@ -13,6 +13,7 @@
 #include "common/error.h"
 #include "daemon/core/clock.h"
 #include "daemon/core/key_store.h"
+#include "daemon/core/named_key_store.h"
 #include "daemon/core/protector.h"
 #include "daemon/core/volume_keys.h"
 
@@ -78,6 +79,60 @@ class FakeKeyStore final : public KeyStore {
 
   absl::Status failure;  // returned by what changes something
   std::map<std::pair<Uid, std::string>, KeyRecord> keys;
+};
+
+class FakeNamedKeyStore final : public NamedKeyStore {
+ public:
+  explicit FakeNamedKeyStore(FakeKeyStore& keys) : keys_(keys) {}
+  absl::Status RemoveKey(Uid uid, const std::string& name) override {
+    shares_.erase({uid, name});
+    return keys_.keys.erase({uid, name}) != 0 ? absl::OkStatus() : NoSuchKey();
+  }
+  absl::Status PutSharingKey(Uid uid, const SharingPublicKey& key) override {
+    public_keys_[uid] = key;
+    return absl::OkStatus();
+  }
+  absl::StatusOr<SharingPublicKey> FindSharingKey(Uid uid) override {
+    const auto it = public_keys_.find(uid);
+    if (it == public_keys_.end()) return Error(ErrorReason::kNotEnrolled, "none");
+    return it->second;
+  }
+  absl::Status PutShare(Uid owner, const std::string& name, Uid with,
+                        const ProtectorRecord& share) override {
+    if (!keys_.keys.contains({owner, name})) return NoSuchKey();
+    shares_[{owner, name}][with] = share;
+    return absl::OkStatus();
+  }
+  absl::Status RemoveShare(Uid owner, const std::string& name, Uid with) override {
+    return shares_[{owner, name}].erase(with) != 0 ? absl::OkStatus()
+                                                   : Error(ErrorReason::kNotShared, "none");
+  }
+  absl::StatusOr<std::vector<Uid>> ListShares(Uid owner, const std::string& name) override {
+    std::vector<Uid> uids;
+    for (const auto& [uid, share] : shares_[{owner, name}]) uids.push_back(uid);
+    return uids;
+  }
+  absl::StatusOr<std::vector<KeyRecord>> ListSharedWith(Uid uid) override {
+    std::vector<KeyRecord> records;
+    for (const auto& [key, with] : shares_) {
+      const auto it = with.find(uid);
+      if (it == with.end() || !keys_.keys.contains(key)) continue;
+      records.push_back(keys_.keys.at(key));
+      records.back().protectors = {it->second};
+    }
+    return records;
+  }
+  void Clear() {
+    shares_.clear();
+    public_keys_.clear();
+  }
+
+ private:
+  static absl::Status NoSuchKey() { return Error(ErrorReason::kNoSuchKey, "none"); }
+
+  FakeKeyStore& keys_;
+  std::map<std::pair<Uid, std::string>, std::map<Uid, ProtectorRecord>> shares_;
+  std::map<Uid, SharingPublicKey> public_keys_;
 };
 
 // Keeps the key in the clear: tests of the core need no cryptography.

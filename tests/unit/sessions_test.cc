@@ -7,8 +7,8 @@
 #include <memory>
 
 #include "common/error.h"
+#include "daemon/core/default_key.h"
 #include "daemon/core/enrolment.h"
-#include "daemon/core/vault.h"
 #include "tests/fakes/fakes.h"
 
 namespace ext4crypt {
@@ -25,20 +25,21 @@ class SessionsTest : public testing::Test {
   }
   static SecretBuffer Phrase() { return SecretBuffer::CopyOf(absl::string_view("passphrase")); }
   absl::Status Unlock(UnlockFor purpose) {
-    return vault_.Unlock(kUid, {.kind = ProtectorKind::kPassphrase, .secret = Phrase()}, purpose)
+    return default_key_
+        .Unlock(kUid, {.kind = ProtectorKind::kPassphrase, .secret = Phrase()}, purpose)
         .status();
   }
   void EndSession() {
-    if (sessions_.End(kUid) == 0) locked_others_ = vault_.LockAfterLastSession(kUid);
+    if (sessions_.End(kUid) == 0) locked_others_ = default_key_.LockAfterLastSession(kUid);
   }
   // Ticks once a second of this time.
   void Pass(int64_t seconds) {
     for (int64_t i = 0; i < seconds; ++i) {
       clock_.now_ms += 1000;
-      vault_.LockIdle();
+      default_key_.LockIdle();
     }
   }
-  KeyState State() { return vault_.GetStatus(kUid)->at(0).state; }
+  KeyState State() { return held_.ReportOn(kUid, *store_.ListKeys(kUid))->at(0).state; }
 
   static constexpr Uid kUid = 1000;
   static constexpr int64_t kIdleMinutes = 10;
@@ -52,8 +53,9 @@ class SessionsTest : public testing::Test {
   FakeBusyScanner scanner_;
   Sessions sessions_;
   bool locked_others_ = false;
-  Vault vault_{store_,   opener_,   volumes_, keyring_,
-               scanner_, sessions_, clock_,   {.idle_lock_ms = kIdleMinutes * 60'000}};
+  HeldKeys held_{volumes_, scanner_, clock_, {}};
+  DefaultKey default_key_{
+      store_, opener_, held_, keyring_, sessions_, clock_, {.idle_lock_ms = kIdleMinutes * 60'000}};
 };
 
 TEST_F(SessionsTest, AreCountedByUser) {
@@ -92,7 +94,7 @@ TEST_F(SessionsTest, UnlockedOutsideSessionsStaysUntilLocked) {
   EndSession();
   EXPECT_EQ(State(), KeyState::kUnlocked);
   EXPECT_FALSE(locked_others_);
-  ASSERT_TRUE(vault_.Lock(kUid).ok());
+  ASSERT_TRUE(default_key_.Lock(kUid).ok());
   // That was forgotten with the lock.
   sessions_.Begin(kUid);
   ASSERT_TRUE(Unlock(UnlockFor::kUser).ok());
@@ -105,7 +107,7 @@ TEST_F(SessionsTest, NewSessionBeforeTheLockKeepsTheKey) {
   ASSERT_TRUE(Unlock(UnlockFor::kSession).ok());
   ASSERT_EQ(sessions_.End(kUid), 0U);
   sessions_.Begin(kUid);
-  EXPECT_FALSE(vault_.LockAfterLastSession(kUid)) << "the other keys stay too";
+  EXPECT_FALSE(default_key_.LockAfterLastSession(kUid)) << "the other keys stay too";
   EXPECT_EQ(State(), KeyState::kUnlocked);
 }
 
@@ -119,13 +121,15 @@ TEST_F(SessionsTest, IdleKeyIsLockedAfterTheTimeNotBefore) {
 
 TEST_F(SessionsTest, OpenFilesOfAnotherKeyOfTheUserAreUse) {
   ASSERT_TRUE(Unlock(UnlockFor::kUser).ok());
-  Vault::HeldKey named{.identifier = {7}, .key = SecretBuffer(kMasterKeySize)};
-  ASSERT_TRUE(vault_.GiveToVolumes(kUid, named).ok());
+  const KeyIdentifier named = {7};
+  ASSERT_TRUE(
+      held_.Give(held_.TurnOf(kUid), {.identifier = named, .key = SecretBuffer(kMasterKeySize)})
+          .ok());
   scanner_.found = {BusyProcess{.pid = 1}};
-  scanner_.only = named.identifier;
+  scanner_.only = named;
   Pass(2 * kIdleMinutes * 60);
   EXPECT_EQ(State(), KeyState::kUnlocked);
-  ASSERT_TRUE(vault_.TakeFromVolumes(kUid, named.identifier).ok());
+  ASSERT_TRUE(held_.Take(held_.TurnOf(kUid), named).ok());
   Pass(2 * kIdleMinutes * 60);
   EXPECT_EQ(State(), KeyState::kLocked) << "no key of the user's any more";
 }

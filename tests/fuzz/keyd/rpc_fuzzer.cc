@@ -13,12 +13,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <future>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "daemon/core/named_key_store.h"
 #include "daemon/protectors/hkdf_protector.h"
 #include "daemon/protectors/share_protector.h"
 #include "daemon/rpc/key_service.h"
@@ -27,61 +25,6 @@
 
 namespace ext4crypt {
 namespace {
-
-// In memory, as the other doubles.
-class FakeNamedKeyStore final : public NamedKeyStore {
- public:
-  explicit FakeNamedKeyStore(FakeKeyStore& keys) : keys_(keys) {}
-  absl::Status RemoveKey(Uid uid, const std::string& name) override {
-    shares_.erase({uid, name});
-    return keys_.keys.erase({uid, name}) != 0 ? absl::OkStatus() : NoSuchKey();
-  }
-  absl::Status PutSharingKey(Uid uid, const SharingPublicKey& key) override {
-    public_keys_[uid] = key;
-    return absl::OkStatus();
-  }
-  absl::StatusOr<SharingPublicKey> FindSharingKey(Uid uid) override {
-    const auto it = public_keys_.find(uid);
-    if (it == public_keys_.end()) return Error(ErrorReason::kNotEnrolled, "none");
-    return it->second;
-  }
-  absl::Status PutShare(Uid owner, const std::string& name, Uid with,
-                        const ProtectorRecord& share) override {
-    if (!keys_.keys.contains({owner, name})) return NoSuchKey();
-    shares_[{owner, name}][with] = share;
-    return absl::OkStatus();
-  }
-  absl::Status RemoveShare(Uid owner, const std::string& name, Uid with) override {
-    return shares_[{owner, name}].erase(with) != 0 ? absl::OkStatus()
-                                                   : Error(ErrorReason::kNotShared, "none");
-  }
-  absl::StatusOr<std::vector<Uid>> ListShares(Uid owner, const std::string& name) override {
-    std::vector<Uid> uids;
-    for (const auto& [uid, share] : shares_[{owner, name}]) uids.push_back(uid);
-    return uids;
-  }
-  absl::StatusOr<std::vector<KeyRecord>> ListSharedWith(Uid uid) override {
-    std::vector<KeyRecord> records;
-    for (const auto& [key, with] : shares_) {
-      const auto it = with.find(uid);
-      if (it == with.end() || !keys_.keys.contains(key)) continue;
-      records.push_back(keys_.keys.at(key));
-      records.back().protectors = {it->second};
-    }
-    return records;
-  }
-  void Clear() {
-    shares_.clear();
-    public_keys_.clear();
-  }
-
- private:
-  static absl::Status NoSuchKey() { return Error(ErrorReason::kNoSuchKey, "none"); }
-
-  FakeKeyStore& keys_;
-  std::map<std::pair<Uid, std::string>, std::map<Uid, ProtectorRecord>> shares_;
-  std::map<Uid, SharingPublicKey> public_keys_;
-};
 
 class Harness {
  public:
@@ -96,7 +39,8 @@ class Harness {
     kinds_[ProtectorKind::kShare] = std::make_unique<ShareProtector>();
     volumes_.volumes = {{.device = 1, .mount_point = "/sealed", .authenticated = true}};
     for (const Uid uid : {0U, 1000U}) {
-      services_.push_back(NewKeyService({.vault = vault_,
+      services_.push_back(NewKeyService({.user_keys = user_keys_,
+                                         .default_key = default_key_,
                                          .enrolment = enrolment_,
                                          .named_keys = named_keys_,
                                          .transfer = transfer_,
@@ -126,7 +70,7 @@ class Harness {
     }
     for (const Uid uid : {0U, 1000U}) {
       (void)named_keys_.LockAll(uid);
-      (void)vault_.Lock(uid);
+      (void)default_key_.Lock(uid);
     }
     store_.keys.clear();
     named_store_.Clear();
@@ -166,10 +110,12 @@ class Harness {
   FakeUserKeyring keyring_;
   FakeBusyScanner scanner_;
   Sessions sessions_;
-  Vault vault_{store_, opener_, volumes_, keyring_, scanner_, sessions_, clock_, {}};
+  HeldKeys held_{volumes_, scanner_, clock_, {}};
+  DefaultKey default_key_{store_, opener_, held_, keyring_, sessions_, clock_, {}};
   FakeNamedKeyStore named_store_{store_};
-  NamedKeys named_keys_{store_, named_store_, kinds_, vault_, clock_};
-  Transfer transfer_{store_, kinds_, opener_, enrolment_, vault_};
+  NamedKeys named_keys_{store_, named_store_, kinds_, held_, clock_};
+  UserKeys user_keys_{store_, held_, default_key_, named_keys_, sessions_};
+  Transfer transfer_{store_, kinds_, opener_, enrolment_, held_};
   WorkerPool pool_{{.threads = 1}};
   std::vector<std::unique_ptr<grpc::Service>> services_;
   std::vector<std::unique_ptr<grpc::Server>> servers_;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Unlock, lock and status, with fakes for the kernel.
-#include "daemon/core/vault.h"
+// Unlock, lock and status of a default key, with fakes for the kernel.
+#include "daemon/core/default_key.h"
 
 #include <gtest/gtest.h>
 
@@ -17,8 +17,17 @@ const Volume kSealed = {.device = 1, .mount_point = "/sealed", .authenticated = 
 const Volume kSealed2 = {.device = 2, .mount_point = "/sealed2", .authenticated = true};
 const Volume kPlain = {.device = 3, .mount_point = "/plain", .authenticated = false};
 
-class VaultTest : public testing::Test {
+class DefaultKeyTest : public testing::Test {
  protected:
+  struct Service {
+    Service(DefaultKeyTest& test, HeldKeysOptions options)
+        : held(test.volumes_, test.scanner_, test.clock_, options),
+          default_key(test.store_, test.opener_, held, test.keyring_, test.sessions_, test.clock_,
+                      {}) {}
+    HeldKeys held;
+    DefaultKey default_key;
+  };
+
   void SetUp() override {
     kinds_[ProtectorKind::kPassphrase] =
         std::make_unique<FakeProtector>(ProtectorKind::kPassphrase);
@@ -28,15 +37,19 @@ class VaultTest : public testing::Test {
     ASSERT_TRUE(enrolled.ok());
     identifier_ = enrolled->identifier;
   }
-  absl::StatusOr<UnlockReport> Unlock() { return Unlock(vault_); }
-  absl::StatusOr<UnlockReport> Unlock(Vault& vault) {
-    return vault.Unlock(kUid, {.kind = ProtectorKind::kPassphrase,
-                               .secret = SecretBuffer::CopyOf(absl::string_view(kPhrase))});
+  absl::StatusOr<UnlockReport> Unlock() { return Unlock(service_.default_key); }
+  absl::StatusOr<UnlockReport> Unlock(DefaultKey& default_key) {
+    return default_key.Unlock(kUid, {.kind = ProtectorKind::kPassphrase,
+                                     .secret = SecretBuffer::CopyOf(absl::string_view(kPhrase))});
   }
   bool Claimed(const Volume& volume) {
     return volumes_.keys[{volume.device, identifier_}].claims.contains(kUid);
   }
-  KeyState State() { return vault_.GetStatus(kUid)->at(0).state; }
+  KeyReport Status(Service& service) {
+    return service.held.ReportOn(kUid, *store_.ListKeys(kUid))->at(0);
+  }
+  KeyReport Status() { return Status(service_); }
+  KeyState State() { return Status().state; }
 
   static constexpr Uid kUid = 1000;
   static constexpr char kPhrase[] = "passphrase";
@@ -50,15 +63,14 @@ class VaultTest : public testing::Test {
   FakeUserKeyring keyring_;
   FakeBusyScanner scanner_;
   Sessions sessions_;
-  Vault vault_{store_, opener_, volumes_, keyring_, scanner_, sessions_, clock_, {}};
+  Service service_{*this, {}};
   // A second service on the same store and kernel: what a restart leaves.
-  Vault restarted_{store_, opener_, volumes_, keyring_, scanner_, sessions_, clock_, {}};
-  Vault permissive_{
-      store_, opener_, volumes_, keyring_, scanner_, sessions_, clock_, {.allow_unauthenticated = true}};
+  Service restarted_{*this, {}};
+  Service permissive_{*this, {.allow_unauthenticated = true}};
   KeyIdentifier identifier_{};
 };
 
-TEST_F(VaultTest, UnlockReachesEveryAuthenticatedVolumeAndTheKeyring) {
+TEST_F(DefaultKeyTest, UnlockReachesEveryAuthenticatedVolumeAndTheKeyring) {
   const auto report = Unlock();
   ASSERT_TRUE(report.ok());
   EXPECT_EQ(report->volumes.size(), 2U);
@@ -69,12 +81,12 @@ TEST_F(VaultTest, UnlockReachesEveryAuthenticatedVolumeAndTheKeyring) {
   EXPECT_EQ(State(), KeyState::kUnlocked);
 }
 
-TEST_F(VaultTest, PlainVolumesOnlyWhenAllowed) {
-  ASSERT_TRUE(Unlock(permissive_).ok());
+TEST_F(DefaultKeyTest, PlainVolumesOnlyWhenAllowed) {
+  ASSERT_TRUE(Unlock(permissive_.default_key).ok());
   EXPECT_TRUE(Claimed(kPlain));
 }
 
-TEST_F(VaultTest, OneVolumesRefusalDoesNotStopTheOthers) {
+TEST_F(DefaultKeyTest, OneVolumesRefusalDoesNotStopTheOthers) {
   volumes_.failing = {kSealed.device};
   const auto report = Unlock();
   ASSERT_TRUE(report.ok());
@@ -82,7 +94,7 @@ TEST_F(VaultTest, OneVolumesRefusalDoesNotStopTheOthers) {
   EXPECT_TRUE(Claimed(kSealed2));
 }
 
-TEST_F(VaultTest, KeyringFailureIsReportedAndVolumesStayUnlocked) {
+TEST_F(DefaultKeyTest, KeyringFailureIsReportedAndVolumesStayUnlocked) {
   keyring_.failure = Error(ErrorReason::kKeyringFailed, "told to");
   const auto report = Unlock();
   ASSERT_TRUE(report.ok());
@@ -90,123 +102,119 @@ TEST_F(VaultTest, KeyringFailureIsReportedAndVolumesStayUnlocked) {
   EXPECT_TRUE(Claimed(kSealed));
 }
 
-TEST_F(VaultTest, LockTakesEverythingAway) {
+TEST_F(DefaultKeyTest, LockTakesEverythingAway) {
   ASSERT_TRUE(Unlock().ok());
-  const auto report = vault_.Lock(kUid);
+  const auto report = service_.default_key.Lock(kUid);
   ASSERT_TRUE(report.ok());
   EXPECT_EQ(report->state, KeyState::kLocked);
   EXPECT_FALSE(Claimed(kSealed));
   EXPECT_FALSE(Claimed(kSealed2));
   EXPECT_FALSE(keyring_.installed.contains(kUid));
   EXPECT_EQ(State(), KeyState::kLocked);
-  EXPECT_FALSE(vault_.GetStatus(kUid)->at(0).held_by_service);
+  EXPECT_FALSE(Status().held_by_service);
 }
 
-TEST_F(VaultTest, LockingALockedVaultIsFine) {
-  const auto report = vault_.Lock(kUid);
+TEST_F(DefaultKeyTest, LockingALockedKeyIsFine) {
+  const auto report = service_.default_key.Lock(kUid);
   ASSERT_TRUE(report.ok());
   EXPECT_EQ(report->state, KeyState::kLocked);
   EXPECT_TRUE(report->volumes.empty());
 }
 
-TEST_F(VaultTest, BusyUntilTheLastFileIsClosedThenLockedByItself) {
+TEST_F(DefaultKeyTest, BusyUntilTheLastFileIsClosedThenLockedByItself) {
   ASSERT_TRUE(Unlock().ok());
   volumes_.open_files = {kSealed2.device};
   scanner_.found = {BusyProcess{.pid = 7}};
-  const auto report = vault_.Lock(kUid);
+  const auto report = service_.default_key.Lock(kUid);
   ASSERT_TRUE(report.ok());
   EXPECT_EQ(report->state, KeyState::kBusy);
   EXPECT_EQ(report->busy.size(), 1U);
   ASSERT_EQ(scanner_.asked.size(), 1U) << "only the busy volume is worth looking at";
   EXPECT_EQ(scanner_.asked[0].device, kSealed2.device);
   EXPECT_EQ(State(), KeyState::kBusy);
-  clock_.now_ms += Vault::kFirstBusyWaitMs;
-  EXPECT_TRUE(vault_.FinishBusyLocks());
+  clock_.now_ms += HeldKeys::kFirstBusyWaitMs;
+  EXPECT_TRUE(service_.held.FinishBusyLocks());
   EXPECT_EQ(State(), KeyState::kBusy);
   volumes_.open_files.clear();
-  EXPECT_TRUE(vault_.FinishBusyLocks()) << "not yet time to ask the kernel again";
-  clock_.now_ms += Vault::kMaxBusyWaitMs;
-  EXPECT_FALSE(vault_.FinishBusyLocks());
+  EXPECT_TRUE(service_.held.FinishBusyLocks()) << "not yet time to ask the kernel again";
+  clock_.now_ms += HeldKeys::kMaxBusyWaitMs;
+  EXPECT_FALSE(service_.held.FinishBusyLocks());
   EXPECT_EQ(State(), KeyState::kLocked);
 }
 
-TEST_F(VaultTest, UnlockWhileBusyEndsTheWaiting) {
+TEST_F(DefaultKeyTest, UnlockWhileBusyEndsTheWaiting) {
   ASSERT_TRUE(Unlock().ok());
   volumes_.open_files = {kSealed.device};
-  ASSERT_TRUE(vault_.Lock(kUid).ok());
+  ASSERT_TRUE(service_.default_key.Lock(kUid).ok());
   ASSERT_TRUE(Unlock().ok());
-  clock_.now_ms += Vault::kMaxBusyWaitMs;
-  EXPECT_FALSE(vault_.FinishBusyLocks());
+  clock_.now_ms += HeldKeys::kMaxBusyWaitMs;
+  EXPECT_FALSE(service_.held.FinishBusyLocks());
   EXPECT_TRUE(Claimed(kSealed)) << "the background must not lock what was unlocked again";
   EXPECT_EQ(State(), KeyState::kUnlocked);
 }
 
-TEST_F(VaultTest, NewVolumeGetsTheKeyOnlyWhileUnlocked) {
+TEST_F(DefaultKeyTest, NewVolumeGetsTheKeyOnlyWhileUnlocked) {
   volumes_.volumes = {kSealed};
   ASSERT_TRUE(Unlock().ok());
   volumes_.volumes = {kSealed, kSealed2, kPlain};
-  vault_.AddKeysToNewVolumes();
+  service_.held.AddKeysToNewVolumes();
   EXPECT_TRUE(Claimed(kSealed2));
   EXPECT_FALSE(Claimed(kPlain));
-  ASSERT_TRUE(vault_.Lock(kUid).ok());
-  vault_.AddKeysToNewVolumes();
+  ASSERT_TRUE(service_.default_key.Lock(kUid).ok());
+  service_.held.AddKeysToNewVolumes();
   EXPECT_FALSE(Claimed(kSealed));
 }
 
-TEST_F(VaultTest, RestartedServiceReportsTheKernelsStateAndCanLock) {
+TEST_F(DefaultKeyTest, RestartedServiceReportsTheKernelsStateAndCanLock) {
   ASSERT_TRUE(Unlock().ok());
-  const auto status = restarted_.GetStatus(kUid);
-  EXPECT_EQ(status->at(0).state, KeyState::kUnlocked);
-  EXPECT_FALSE(status->at(0).held_by_service);
-  ASSERT_TRUE(restarted_.Lock(kUid).ok());
+  EXPECT_EQ(Status(restarted_).state, KeyState::kUnlocked);
+  EXPECT_FALSE(Status(restarted_).held_by_service);
+  ASSERT_TRUE(restarted_.default_key.Lock(kUid).ok());
   EXPECT_FALSE(Claimed(kSealed));
 }
 
-TEST_F(VaultTest, LockReachesPlainVolumesOfAnEarlierPermissiveRun) {
-  ASSERT_TRUE(Unlock(permissive_).ok());
-  ASSERT_TRUE(restarted_.Lock(kUid).ok());
+TEST_F(DefaultKeyTest, LockReachesPlainVolumesOfAnEarlierPermissiveRun) {
+  ASSERT_TRUE(Unlock(permissive_.default_key).ok());
+  ASSERT_TRUE(restarted_.default_key.Lock(kUid).ok());
   EXPECT_FALSE(Claimed(kPlain));
 }
 
-TEST_F(VaultTest, KeyOfOthersStaysWithThem) {
+TEST_F(DefaultKeyTest, KeyOfOthersStaysWithThem) {
   ASSERT_TRUE(Unlock().ok());
   volumes_.keys[{kSealed.device, identifier_}].claims.insert(2000);
-  const auto report = vault_.Lock(kUid);
+  const auto report = service_.default_key.Lock(kUid);
   ASSERT_TRUE(report.ok());
   EXPECT_TRUE(report->volumes[0].claimed_by_others);
   EXPECT_EQ(report->state, KeyState::kLocked);
   EXPECT_TRUE((volumes_.keys[{kSealed.device, identifier_}].claims.contains(2000)));
 }
 
-TEST_F(VaultTest, FailedRemovalIsNotReportedAsLocked) {
+TEST_F(DefaultKeyTest, FailedRemovalIsNotReportedAsLocked) {
   ASSERT_TRUE(Unlock().ok());
   volumes_.failing = {kSealed.device};
-  const auto report = vault_.Lock(kUid);
+  const auto report = service_.default_key.Lock(kUid);
   ASSERT_TRUE(report.ok());
   EXPECT_EQ(report->state, KeyState::kUnlocked);
   EXPECT_FALSE(report->volumes[0].error.ok());
   EXPECT_FALSE(Claimed(kSealed2)) << "the other volume is locked all the same";
 }
 
-TEST_F(VaultTest, WrongPassphraseTouchesNothing) {
-  const auto report =
-      vault_.Unlock(kUid, {.kind = ProtectorKind::kPassphrase,
-                           .secret = SecretBuffer::CopyOf(absl::string_view("nonsense"))});
+TEST_F(DefaultKeyTest, WrongPassphraseTouchesNothing) {
+  const auto report = service_.default_key.Unlock(
+      kUid, {.kind = ProtectorKind::kPassphrase,
+             .secret = SecretBuffer::CopyOf(absl::string_view("nonsense"))});
   EXPECT_EQ(ReasonOf(report.status()), ErrorReason::kWrongPassphrase);
   EXPECT_TRUE(volumes_.keys.empty());
   EXPECT_TRUE(keyring_.installed.empty());
 }
 
-TEST_F(VaultTest, StrangersAreNotEnrolled) {
-  EXPECT_EQ(ReasonOf(vault_.Lock(1).status()), ErrorReason::kNotEnrolled);
-  EXPECT_TRUE(vault_.GetStatus(1)->empty());
+TEST_F(DefaultKeyTest, StrangersAreNotEnrolled) {
+  EXPECT_EQ(ReasonOf(service_.default_key.Lock(1).status()), ErrorReason::kNotEnrolled);
 }
 
-TEST_F(VaultTest, UnreachableVolumeIsShownWithItsError) {
+TEST_F(DefaultKeyTest, UnreachableVolumeIsShownWithItsError) {
   volumes_.unreachable = {kSealed.device};
-  const auto status = vault_.GetStatus(kUid);
-  ASSERT_TRUE(status.ok());
-  EXPECT_FALSE(status->at(0).volumes.at(0).error.ok());
+  EXPECT_FALSE(Status().volumes.at(0).error.ok());
 }
 
 }  // namespace
