@@ -30,15 +30,13 @@
 #include "daemon/kernelio/mount_watcher.h"
 #include "daemon/kernelio/proc_busy_scanner.h"
 #include "daemon/options.h"
-#include "daemon/protectors/hkdf_protector.h"
-#include "daemon/protectors/passphrase_protector.h"
-#include "daemon/protectors/share_protector.h"
 #include "daemon/rpc/acceptor.h"
 #include "daemon/rpc/listener.h"
 #include "daemon/rpc/session_door.h"
 #include "daemon/rpc/worker_pool.h"
 #include "daemon/store/sqlite_key_store.h"
 #include "daemon/store/state_dir.h"
+#include "keys/protectors/all_kinds.h"
 
 namespace ext4crypt {
 namespace {
@@ -56,17 +54,6 @@ absl::StatusOr<UniqueFd> CatchStopSignals() {
   UniqueFd fd(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!fd.valid()) return ErrnoError(ErrorReason::kInternal, errno, "signalfd");
   return fd;
-}
-
-ProtectorKinds MakeProtectorKinds(const PassphraseCost& cost) {
-  ProtectorKinds kinds;
-  kinds[ProtectorKind::kPassphrase] = std::make_unique<PassphraseProtector>(cost);
-  for (const ProtectorKind kind :
-       {ProtectorKind::kRecovery, ProtectorKind::kKeyFile, ProtectorKind::kDefaultKey}) {
-    kinds[kind] = std::make_unique<HkdfProtector>(kind);
-  }
-  kinds[ProtectorKind::kShare] = std::make_unique<ShareProtector>();
-  return kinds;
 }
 
 struct FittedLimits {
@@ -96,7 +83,7 @@ absl::Status Serve(const Options& options) {
   }
 
   const SystemClock clock;
-  const ProtectorKinds kinds = MakeProtectorKinds(options.cost);
+  const ProtectorKinds kinds = AllProtectorKinds(options.cost);
   KeyOpener opener(kinds, clock);
   Enrolment enrolment(*store, kinds, opener, clock);
   FscryptVolumeKeys volumes;

@@ -5,8 +5,8 @@
 #include <optional>
 #include <string>
 
-#include "daemon/protectors/passphrase_protector.h"
 #include "daemon/rpc/connection_counts.h"
+#include "keys/protectors/passphrase_protector.h"
 
 namespace ext4crypt {
 

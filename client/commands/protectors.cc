@@ -12,11 +12,11 @@
 #include "client/commands/credential.h"
 #include "client/commands/render.h"
 #include "client/commands/volume_copy.h"
-#include "client/fs/key_file.h"
 #include "client/rpc/keyd_client.h"
 #include "common/error.h"
 #include "common/hex.h"
 #include "common/status_macros.h"
+#include "keys/key_file.h"
 
 namespace ext4crypt {
 namespace {

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // ext4crypt export and import: a user's keys, wrapped, from one machine to another.
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
-#include <cerrno>
 #include <memory>
 
 #include "absl/strings/str_cat.h"
@@ -19,7 +15,7 @@
 #include "common/error.h"
 #include "common/hex.h"
 #include "common/status_macros.h"
-#include "common/unique_fd.h"
+#include "keys/bundle.h"
 
 namespace ext4crypt {
 namespace {
@@ -33,31 +29,13 @@ struct TransferOptions {
   ConfirmOptions confirm;
 };
 
-absl::Status TransferFileError(int err, absl::string_view what, const std::string& path) {
-  return ErrnoError(ErrorReason::kRecordUnusable, err, what, path);
-}
-
-// A new file for its owner only: what is in it can be guessed at.
-absl::Status WriteTransferFile(const std::string& path, const std::string& bytes) {
-  const UniqueFd fd(
-      ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!fd.valid()) return TransferFileError(errno, "create", path);
-  if (::write(fd.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()) ||
-      ::fsync(fd.get()) != 0) {
-    const int err = errno;
-    ::unlink(path.c_str());
-    return TransferFileError(err, "write", path);
-  }
-  return absl::OkStatus();
-}
-
 CommandResult ExportKeys(const GlobalOptions& globals, const TransferOptions& options) {
   FAIL_IF_ERROR(KeydClient::Probe(globals.socket));
   ASSIGN_OR_FAIL(const TypedCredential credential,
                  ReadCredential(options.credential, "Passphrase"));
   ASSIGN_OR_FAIL(KeydClient client, KeydClient::Connect(globals.socket));
   ASSIGN_OR_FAIL(const keyd::v1::ExportKeysResponse response, client.ExportKeys(credential));
-  FAIL_IF_ERROR(WriteTransferFile(options.file, response.bundle()));
+  FAIL_IF_ERROR(WriteBundleFile(options.file, response.bundle()));
   CommandResult result;
   result.text =
       absl::StrCat("Your keys are in ", options.file,
@@ -86,7 +64,7 @@ CommandResult ImportKeys(const GlobalOptions& globals, const TransferOptions& op
   FAIL_IF_ERROR(KeydClient::Probe(globals.socket));
   KeyCopy copy;
   if (options.volume.empty()) {
-    ASSIGN_OR_FAIL(copy.bytes, ReadExportedKeys(options.file));
+    ASSIGN_OR_FAIL(copy.bytes, ReadBundleFile(options.file));
   } else {
     ASSIGN_OR_FAIL(copy, CopyOnVolume(globals, options.volume));
   }

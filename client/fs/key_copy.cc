@@ -17,6 +17,7 @@
 #include "common/mountinfo.h"
 #include "common/status_macros.h"
 #include "common/unique_fd.h"
+#include "keys/bundle.h"
 
 namespace ext4crypt {
 namespace {
@@ -27,21 +28,6 @@ constexpr size_t kIdentifierHexSize = 32;
 
 absl::Status CopyError(int err, absl::string_view what, const std::string& path) {
   return ErrnoError(ErrorReason::kRecordUnusable, err, what, path);
-}
-
-absl::StatusOr<std::string> ReadBounded(int fd, const std::string& path) {
-  std::string bytes(kMaxKeyFileBytes + 1, '\0');
-  size_t size = 0;
-  while (size < bytes.size()) {
-    const ssize_t n = ::read(fd, bytes.data() + size, bytes.size() - size);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return CopyError(errno, "read", path);
-    if (n == 0) break;
-    size += static_cast<size_t>(n);
-  }
-  if (size > kMaxKeyFileBytes) return Error(ErrorReason::kRecordUnusable, "too large", path);
-  bytes.resize(size);
-  return bytes;
 }
 
 // The top of the volume that `path` is on, wherever else parts of it are mounted.
@@ -128,12 +114,6 @@ std::string CauseOf(const absl::Status& status) { return std::string(status.mess
 
 }  // namespace
 
-absl::StatusOr<std::string> ReadExportedKeys(const std::string& path) {
-  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-  if (!fd.valid()) return CopyError(errno, "open", path);
-  return ReadBounded(fd.get(), path);
-}
-
 KeyCopyResult WriteKeyCopy(const std::string& path, const std::string& identifier_hex,
                            const std::string& bytes, bool make_place) {
   KeyCopyResult result;
@@ -160,7 +140,7 @@ KeyCopyResult WriteKeyCopy(const std::string& path, const std::string& identifie
       result.cause = "something of somebody else has its name";
       return result;
     }
-    const auto old = ReadBounded(present.get(), result.path);
+    const auto old = ReadBundleFile(present.get(), result.path);
     if (old.ok() && *old == bytes) {
       result.state = KeyCopyState::kUnchanged;
       return result;
@@ -192,7 +172,7 @@ absl::StatusOr<KeyCopy> FindKeyCopy(const std::string& path, const std::string& 
     // Others' are others', whatever their names say.
     if (!fd.valid() || !IsOwnFile(fd.get())) continue;
     KeyCopy copy{.path = absl::StrCat(place, "/", name), .identifier_hex = name};
-    ASSIGN_OR_RETURN(copy.bytes, ReadBounded(fd.get(), copy.path));
+    ASSIGN_OR_RETURN(copy.bytes, ReadBundleFile(fd.get(), copy.path));
     found.push_back(std::move(copy));
   }
   if (found.empty()) return Error(ErrorReason::kRecordUnusable, "no copy of yours", place);

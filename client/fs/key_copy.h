@@ -10,12 +10,6 @@
 
 namespace ext4crypt {
 
-// More than the service takes.
-inline constexpr size_t kMaxKeyFileBytes = 32 * 1024;
-
-// The bytes of a file of exported keys. kRecordUnusable, with `path` as subject.
-[[nodiscard]] absl::StatusOr<std::string> ReadExportedKeys(const std::string& path);
-
 enum class KeyCopyState { kWritten, kUnchanged, kNoPlace, kFailed };
 struct KeyCopyResult {
   KeyCopyState state = KeyCopyState::kFailed;

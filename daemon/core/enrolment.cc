@@ -6,8 +6,8 @@
 #include "common/error.h"
 #include "common/recovery_code.h"
 #include "common/status_macros.h"
-#include "daemon/crypto/hkdf.h"
-#include "daemon/crypto/random.h"
+#include "keys/crypto/hkdf.h"
+#include "keys/crypto/random.h"
 
 namespace ext4crypt {
 namespace {

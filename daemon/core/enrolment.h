@@ -11,7 +11,7 @@
 #include "daemon/core/clock.h"
 #include "daemon/core/key_opener.h"
 #include "daemon/core/key_store.h"
-#include "daemon/core/types.h"
+#include "keys/records.h"
 
 namespace ext4crypt {
 

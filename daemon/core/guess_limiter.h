@@ -8,7 +8,7 @@
 
 #include "absl/status/status.h"
 #include "daemon/core/clock.h"
-#include "daemon/core/types.h"
+#include "keys/records.h"
 
 namespace ext4crypt {
 

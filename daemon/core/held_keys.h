@@ -22,8 +22,8 @@
 #include "absl/status/statusor.h"
 #include "common/secret_buffer.h"
 #include "daemon/core/clock.h"
-#include "daemon/core/types.h"
 #include "daemon/core/volume_keys.h"
+#include "keys/records.h"
 
 namespace ext4crypt {
 

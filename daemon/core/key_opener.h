@@ -2,32 +2,12 @@
 // From a credential to a key: protectors tried, wrong guesses slowed.
 #pragma once
 
-#include <map>
-#include <memory>
-#include <vector>
-
 #include "absl/status/statusor.h"
-#include "common/secret_buffer.h"
 #include "daemon/core/guess_limiter.h"
-#include "daemon/core/protector.h"
-#include "daemon/core/types.h"
+#include "keys/credential.h"
+#include "keys/records.h"
 
 namespace ext4crypt {
-
-struct Credential {
-  ProtectorKind kind{};
-  // The passphrase, the recovery code in its written form, or the key file's bytes.
-  SecretBuffer secret;
-};
-
-struct OpenedKey {
-  SecretBuffer key;
-  // The protector that fitted.
-  ProtectorId protector{};
-};
-
-// The kinds of protectors this build knows.
-using ProtectorKinds = std::map<ProtectorKind, std::unique_ptr<Protector>>;
 
 class KeyOpener {
  public:
@@ -44,9 +24,6 @@ class KeyOpener {
                                                const Credential& credential, Uid guesser);
 
  private:
-  [[nodiscard]] absl::StatusOr<OpenedKey> TryProtectors(const KeyRecord& record, ProtectorKind kind,
-                                                        const SecretBuffer& secret);
-
   const ProtectorKinds& kinds_;
   GuessLimiter limiter_;
 };

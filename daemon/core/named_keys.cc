@@ -2,28 +2,22 @@
 #include "daemon/core/named_keys.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
 #include "common/log.h"
 #include "common/status_macros.h"
-#include "daemon/crypto/hkdf.h"
-#include "daemon/crypto/random.h"
-#include "daemon/crypto/x25519.h"
+#include "keys/crypto/hkdf.h"
+#include "keys/crypto/random.h"
+#include "keys/crypto/x25519.h"
 
 namespace ext4crypt {
 namespace {
 
-constexpr size_t kMaxNameSize = 64;
 // The terminating zero is part of it.
 constexpr char kSharingInfo[] = "ext4crypt sharing key";
-
-absl::Status Invalid(absl::string_view name) {
-  return Error(ErrorReason::kKeyNameInvalid, "no name for a key", name);
-}
 
 SecretBuffer SharingSecret(const SecretBuffer& default_key) {
   return HkdfSha512(
@@ -33,27 +27,6 @@ SecretBuffer SharingSecret(const SecretBuffer& default_key) {
 }
 
 }  // namespace
-
-bool IsKeyName(absl::string_view name) {
-  if (name.empty() || name.size() > kMaxNameSize || name[0] == '.' || name[0] == '-') return false;
-  return std::all_of(name.begin(), name.end(), [](char c) {
-    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '-' || c == '_';
-  });
-}
-
-absl::StatusOr<KeyName> ParseKeyName(Uid uid, const std::string& text) {
-  KeyName name{.owner = uid, .name = text};
-  if (const size_t slash = text.find('/'); slash != std::string::npos) {
-    name.name = text.substr(slash + 1);
-    if (!absl::SimpleAtoi(text.substr(0, slash), &name.owner)) return Invalid(text);
-  }
-  if (!IsKeyName(name.name)) return Invalid(text);
-  return name;
-}
-
-std::string FormatKeyName(Uid uid, const KeyName& name) {
-  return name.owner == uid ? name.name : absl::StrCat(name.owner, "/", name.name);
-}
 
 absl::StatusOr<std::shared_ptr<const HeldKey>> NamedKeys::DefaultKeyOf(Uid uid) {
   auto held = held_.FindDefault(uid);
@@ -106,7 +79,7 @@ absl::StatusOr<LockReport> NamedKeys::Take(Uid uid, const KeyIdentifier& identif
 }
 
 absl::StatusOr<KeyIdentifier> NamedKeys::Create(Uid uid, const std::string& name) {
-  if (!IsKeyName(name)) return Invalid(name);
+  if (!IsKeyName(name)) return InvalidKeyName(name);
   ASSIGN_OR_RETURN(const auto default_key, DefaultKeyOf(uid));
   ASSIGN_OR_RETURN(const std::vector<KeyRecord> present, keys_.ListKeys(uid));
   if (present.size() >= kMaxKeys) return Error(ErrorReason::kTooManyKeys, "as many as may be");
@@ -132,7 +105,7 @@ absl::StatusOr<KeyIdentifier> NamedKeys::Create(Uid uid, const std::string& name
 
 absl::Status NamedKeys::Remove(Uid uid, const std::string& text, bool lose_data) {
   ASSIGN_OR_RETURN(const KeyName name, ParseKeyName(uid, text));
-  if (name.owner == uid && name.name == kDefaultKeyName) return Invalid(text);
+  if (name.owner == uid && name.name == kDefaultKeyName) return InvalidKeyName(text);
   ASSIGN_OR_RETURN(const KeyRecord record, Find(uid, name));
   if (name.owner == uid && !lose_data) {
     return Error(ErrorReason::kDataWouldBeLost, "nothing else opens what it encrypts", text);
@@ -147,7 +120,7 @@ absl::Status NamedKeys::Remove(Uid uid, const std::string& text, bool lose_data)
 }
 
 absl::Status NamedKeys::Share(Uid uid, const std::string& name, Uid with) {
-  if (!IsKeyName(name) || name == kDefaultKeyName || with == uid) return Invalid(name);
+  if (!IsKeyName(name) || name == kDefaultKeyName || with == uid) return InvalidKeyName(name);
   ASSIGN_OR_RETURN(const auto default_key, DefaultKeyOf(uid));
   ASSIGN_OR_RETURN(const KeyRecord record, Find(uid, {.owner = uid, .name = name}));
   ASSIGN_OR_RETURN(const SharingPublicKey receiver, store_.FindSharingKey(with));
@@ -161,7 +134,7 @@ absl::Status NamedKeys::Share(Uid uid, const std::string& name, Uid with) {
 }
 
 absl::Status NamedKeys::Unshare(Uid uid, const std::string& name, Uid with) {
-  if (!IsKeyName(name)) return Invalid(name);
+  if (!IsKeyName(name)) return InvalidKeyName(name);
   RETURN_IF_ERROR(DefaultKeyOf(uid).status());
   ASSIGN_OR_RETURN(const KeyRecord record, Find(uid, {.owner = uid, .name = name}));
   RETURN_IF_ERROR(store_.RemoveShare(uid, name, with));

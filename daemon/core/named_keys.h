@@ -14,28 +14,15 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "daemon/core/clock.h"
 #include "daemon/core/held_keys.h"
 #include "daemon/core/key_opener.h"
 #include "daemon/core/key_store.h"
 #include "daemon/core/named_key_store.h"
-#include "daemon/core/types.h"
+#include "keys/key_name.h"
+#include "keys/records.h"
 
 namespace ext4crypt {
-
-// Whether it may be the name of one.
-[[nodiscard]] bool IsKeyName(absl::string_view name);
-
-// Names a key for one user: the user's own, or somebody else's.
-struct KeyName {
-  Uid owner = 0;
-  std::string name;
-};
-
-// "name", or "UID/name" for a key of another user. kKeyNameInvalid.
-[[nodiscard]] absl::StatusOr<KeyName> ParseKeyName(Uid uid, const std::string& text);
-[[nodiscard]] std::string FormatKeyName(Uid uid, const KeyName& name);
 
 // Safe to call from any thread. Where the user's default key is not held: kVaultLocked.
 class NamedKeys {

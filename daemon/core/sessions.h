@@ -6,7 +6,7 @@
 #include <map>
 #include <mutex>
 
-#include "daemon/core/types.h"
+#include "keys/records.h"
 
 namespace ext4crypt {
 

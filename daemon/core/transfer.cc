@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
 #include "common/status_macros.h"
-#include "daemon/core/named_keys.h"
+#include "keys/key_name.h"
 
 namespace ext4crypt {
 
@@ -53,7 +53,10 @@ absl::StatusOr<ImportedKeys> Transfer::Import(Uid uid, absl::Span<const uint8_t>
     return Error(ErrorReason::kRecordUnusable, "the keys of another default key");
   }
   ASSIGN_OR_RETURN(std::vector<PlainKey> keys,
-                   OpenBundle(bundle, credential, kinds_, opener_, uid));
+                   OpenBundle(bundle, kinds_, [&](const KeyRecord& record) {
+                     // The uid of the bundle is only a number that somebody wrote.
+                     return opener_.Open(record, credential, uid);
+                   }));
   if (!name.empty()) return ImportAsNamed(uid, std::move(keys), name);
 
   ImportedKeys imported{.identifier = keys[0].record.identifier};

@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "daemon/core/bundle_keys.h"
 #include "daemon/core/enrolment.h"
 #include "daemon/core/held_keys.h"
 #include "daemon/core/key_store.h"
+#include "keys/open_bundle.h"
 
 namespace ext4crypt {
 

@@ -10,7 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/secret_buffer.h"
-#include "daemon/core/types.h"
+#include "keys/records.h"
 
 namespace ext4crypt {
 

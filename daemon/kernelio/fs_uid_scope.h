@@ -3,7 +3,7 @@
 #pragma once
 
 #include "absl/status/status.h"
-#include "daemon/core/types.h"
+#include "keys/records.h"
 
 namespace ext4crypt {
 

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <map>
 
-#include "daemon/core/types.h"
+#include "keys/records.h"
 
 namespace ext4crypt {
 

@@ -7,9 +7,9 @@
 #include "daemon/core/enrolment.h"
 #include "daemon/core/named_keys.h"
 #include "daemon/core/transfer.h"
-#include "daemon/core/types.h"
 #include "daemon/core/user_keys.h"
 #include "daemon/rpc/worker_pool.h"
+#include "keys/records.h"
 
 namespace grpc {
 class Service;

@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
-#include "daemon/core/types.h"
+#include "keys/records.h"
 
 namespace google::protobuf {
 class ServiceDescriptor;

@@ -10,7 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/unique_fd.h"
-#include "daemon/core/types.h"
+#include "keys/records.h"
 
 namespace ext4crypt {
 

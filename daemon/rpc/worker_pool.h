@@ -12,7 +12,7 @@
 #include <thread>
 #include <vector>
 
-#include "daemon/core/types.h"
+#include "keys/records.h"
 
 namespace ext4crypt {
 

@@ -14,8 +14,8 @@
 #include "daemon/core/clock.h"
 #include "daemon/core/key_store.h"
 #include "daemon/core/named_key_store.h"
-#include "daemon/core/protector.h"
 #include "daemon/core/volume_keys.h"
+#include "keys/protector.h"
 
 namespace ext4crypt {
 

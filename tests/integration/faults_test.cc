@@ -10,8 +10,8 @@
 #include <sstream>
 
 #include "common/recovery_code.h"
-#include "daemon/protectors/hkdf_protector.h"
 #include "daemon/store/sqlite_key_store.h"
+#include "keys/protectors/hkdf_protector.h"
 #include "tests/integration/keyd_fixture.h"
 
 namespace ext4crypt {

@@ -9,10 +9,10 @@
 
 #include "common/error.h"
 #include "common/unique_fd.h"
-#include "daemon/crypto/hkdf.h"
-#include "daemon/crypto/random.h"
 #include "daemon/kernelio/fs_uid_scope.h"
 #include "daemon/kernelio/fscrypt_volume_keys.h"
+#include "keys/crypto/hkdf.h"
+#include "keys/crypto/random.h"
 #include "tests/integration/keyd_fixture.h"
 
 namespace ext4crypt {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Exported keys as bytes: what comes back, and what is refused.
-#include "daemon/core/bundle.h"
+#include "keys/bundle.h"
 
 #include <gtest/gtest.h>
 
 #include <functional>
 
 #include "common/error.h"
-#include "daemon/crypto/checksum.h"
+#include "keys/crypto/checksum.h"
 
 namespace ext4crypt {
 namespace {

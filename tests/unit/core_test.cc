@@ -10,7 +10,7 @@
 #include "daemon/core/enrolment.h"
 #include "daemon/core/guess_limiter.h"
 #include "daemon/core/key_opener.h"
-#include "daemon/crypto/hkdf.h"
+#include "keys/crypto/hkdf.h"
 #include "tests/fakes/fakes.h"
 
 namespace ext4crypt {

@@ -7,10 +7,10 @@
 
 #include "common/error.h"
 #include "common/hex.h"
-#include "daemon/crypto/aead.h"
-#include "daemon/crypto/argon2.h"
-#include "daemon/crypto/hkdf.h"
-#include "daemon/crypto/random.h"
+#include "keys/crypto/aead.h"
+#include "keys/crypto/argon2.h"
+#include "keys/crypto/hkdf.h"
+#include "keys/crypto/random.h"
 
 namespace ext4crypt {
 namespace {

@@ -9,10 +9,10 @@
 #include "common/error.h"
 #include "common/hex.h"
 #include "common/recovery_code.h"
-#include "daemon/crypto/random.h"
-#include "daemon/protectors/hkdf_protector.h"
-#include "daemon/protectors/passphrase_protector.h"
-#include "daemon/protectors/wrapping.h"
+#include "keys/crypto/random.h"
+#include "keys/protectors/hkdf_protector.h"
+#include "keys/protectors/passphrase_protector.h"
+#include "keys/protectors/wrapping.h"
 
 namespace ext4crypt {
 namespace {

@@ -8,10 +8,10 @@
 #include <thread>
 
 #include "common/error.h"
-#include "daemon/crypto/random.h"
 #include "daemon/store/schema.h"
 #include "daemon/store/sqlite_key_store.h"
 #include "daemon/store/state_dir.h"
+#include "keys/crypto/random.h"
 
 namespace ext4crypt {
 namespace {

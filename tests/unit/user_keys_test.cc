@@ -8,8 +8,8 @@
 
 #include "common/error.h"
 #include "daemon/core/enrolment.h"
-#include "daemon/protectors/hkdf_protector.h"
-#include "daemon/protectors/share_protector.h"
+#include "keys/protectors/hkdf_protector.h"
+#include "keys/protectors/share_protector.h"
 #include "tests/fakes/fakes.h"
 
 namespace ext4crypt {

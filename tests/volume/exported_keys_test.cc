@@ -8,9 +8,9 @@
 #include <fstream>
 
 #include "common/recovery_code.h"
-#include "daemon/core/bundle.h"
-#include "daemon/protectors/hkdf_protector.h"
-#include "daemon/protectors/passphrase_protector.h"
+#include "keys/bundle.h"
+#include "keys/protectors/hkdf_protector.h"
+#include "keys/protectors/passphrase_protector.h"
 #include "tests/volume/survey_fixture.h"
 
 namespace ext4crypt::volume {

@@ -5,8 +5,8 @@
 #include <cstdlib>
 #include <vector>
 
-#include "daemon/core/bundle.h"
-#include "daemon/crypto/checksum.h"
+#include "keys/bundle.h"
+#include "keys/crypto/checksum.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace ext4crypt;

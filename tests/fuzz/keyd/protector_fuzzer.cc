@@ -10,11 +10,11 @@
 #include <memory>
 
 #include "common/error.h"
-#include "daemon/crypto/random.h"
-#include "daemon/crypto/x25519.h"
-#include "daemon/protectors/hkdf_protector.h"
-#include "daemon/protectors/passphrase_protector.h"
-#include "daemon/protectors/share_protector.h"
+#include "keys/crypto/random.h"
+#include "keys/crypto/x25519.h"
+#include "keys/protectors/hkdf_protector.h"
+#include "keys/protectors/passphrase_protector.h"
+#include "keys/protectors/share_protector.h"
 
 namespace ext4crypt {
 namespace {

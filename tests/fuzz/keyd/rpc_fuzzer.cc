@@ -17,10 +17,10 @@
 #include <string>
 #include <vector>
 
-#include "daemon/protectors/hkdf_protector.h"
-#include "daemon/protectors/share_protector.h"
 #include "daemon/rpc/key_service.h"
 #include "ext4crypt/keyd/v1/keyd.grpc.pb.h"
+#include "keys/protectors/hkdf_protector.h"
+#include "keys/protectors/share_protector.h"
 #include "tests/fakes/fakes.h"
 
 namespace ext4crypt {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "daemon/protectors/share_protector.h"
+#include "keys/protectors/share_protector.h"
 
 #include <utility>
 
 #include "common/error.h"
 #include "common/hex.h"
-#include "daemon/crypto/aead.h"
-#include "daemon/crypto/hkdf.h"
-#include "daemon/crypto/random.h"
-#include "daemon/crypto/x25519.h"
-#include "daemon/protectors/wrapping.h"
+#include "keys/crypto/aead.h"
+#include "keys/crypto/hkdf.h"
+#include "keys/crypto/random.h"
+#include "keys/crypto/x25519.h"
+#include "keys/protectors/wrapping.h"
 
 namespace ext4crypt {
 namespace {

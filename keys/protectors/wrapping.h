@@ -5,8 +5,8 @@
 #include <optional>
 
 #include "common/secret_buffer.h"
-#include "daemon/core/protector.h"
-#include "daemon/core/types.h"
+#include "keys/protector.h"
+#include "keys/records.h"
 
 namespace ext4crypt {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "daemon/crypto/random.h"
+#include "keys/crypto/random.h"
 
 #include <sodium.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "daemon/crypto/checksum.h"
+#include "keys/crypto/checksum.h"
 
 #include <sodium.h>
 

@@ -5,8 +5,8 @@
 #include <mutex>
 #include <optional>
 
-#include "daemon/core/protector.h"
-#include "daemon/crypto/argon2.h"
+#include "keys/crypto/argon2.h"
+#include "keys/protector.h"
 
 namespace ext4crypt {
 

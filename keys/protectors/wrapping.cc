@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "daemon/protectors/wrapping.h"
+#include "keys/protectors/wrapping.h"
 
 #include <utility>
 
-#include "daemon/crypto/aead.h"
-#include "daemon/crypto/random.h"
+#include "keys/crypto/aead.h"
+#include "keys/crypto/random.h"
 
 namespace ext4crypt {
 namespace {

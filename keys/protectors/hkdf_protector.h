@@ -2,7 +2,7 @@
 // A key wrapped under a secret that is random itself: a recovery code, a key file.
 #pragma once
 
-#include "daemon/core/protector.h"
+#include "keys/protector.h"
 
 namespace ext4crypt {
 

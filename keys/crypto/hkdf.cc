@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // HKDF-SHA512 over libsodium's HMAC: 1.0.18 has no HKDF of its own.
-#include "daemon/crypto/hkdf.h"
+#include "keys/crypto/hkdf.h"
 
 #include <sodium.h>
 

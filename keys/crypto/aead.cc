@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "daemon/crypto/aead.h"
+#include "keys/crypto/aead.h"
 
 #include <sodium.h>
 
-#include "daemon/crypto/random.h"
+#include "keys/crypto/random.h"
 
 namespace ext4crypt {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Argon2id by libsodium.
-#include "daemon/crypto/argon2.h"
+#include "keys/crypto/argon2.h"
 
 #include <sodium.h>
 

@@ -7,11 +7,13 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
-#include "daemon/core/types.h"
+#include "keys/records.h"
 
 namespace ext4crypt {
 
@@ -28,5 +30,13 @@ inline constexpr size_t kMaxBundleSize = 24 * 1024;
 // kRecordUnusable for anything that EncodeBundle() cannot have written, kStoreTooNew for a later
 // version's.
 [[nodiscard]] absl::StatusOr<Bundle> DecodeBundle(absl::Span<const uint8_t> bytes);
+
+// The bytes of a file of exported keys. kRecordUnusable, with `path` as subject.
+[[nodiscard]] absl::StatusOr<std::string> ReadBundleFile(const std::string& path);
+// The same of an open one.
+[[nodiscard]] absl::StatusOr<std::string> ReadBundleFile(int fd, const std::string& path);
+// A new file for its owner only, since what is in it can be guessed at; durable when OK. Never an
+// existing one. kRecordUnusable, with `path` as subject.
+[[nodiscard]] absl::Status WriteBundleFile(const std::string& path, absl::string_view bytes);
 
 }  // namespace ext4crypt

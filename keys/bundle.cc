@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "daemon/core/bundle.h"
+#include "keys/bundle.h"
 
 #include <algorithm>
 #include <array>
@@ -8,8 +8,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
+#include "common/secret_buffer.h"
 #include "common/status_macros.h"
-#include "daemon/crypto/checksum.h"
+#include "common/whole_file.h"
+#include "keys/crypto/checksum.h"
 
 namespace ext4crypt {
 namespace {
@@ -133,7 +135,32 @@ absl::StatusOr<KeyRecord> ReadKey(Uid uid, BundleReader& in) {
   return key;
 }
 
+absl::StatusOr<std::string> WithinLimit(const SecretBuffer& bytes, const std::string& path) {
+  if (bytes.size() > kMaxBundleSize) {
+    return Error(ErrorReason::kRecordUnusable, "too large", path);
+  }
+  return std::string(bytes.text());
+}
+
 }  // namespace
+
+absl::StatusOr<std::string> ReadBundleFile(const std::string& path) {
+  ASSIGN_OR_RETURN(const SecretBuffer bytes,
+                   ReadWholeFile(path, kMaxBundleSize, ErrorReason::kRecordUnusable));
+  return WithinLimit(bytes, path);
+}
+
+absl::StatusOr<std::string> ReadBundleFile(int fd, const std::string& path) {
+  ASSIGN_OR_RETURN(const SecretBuffer bytes,
+                   ReadWholeFile(fd, path, kMaxBundleSize, ErrorReason::kRecordUnusable));
+  return WithinLimit(bytes, path);
+}
+
+absl::Status WriteBundleFile(const std::string& path, absl::string_view bytes) {
+  return WriteNewFile(
+      path, absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()),
+      ErrorReason::kRecordUnusable);
+}
 
 absl::StatusOr<std::vector<uint8_t>> EncodeBundle(const Bundle& bundle) {
   BundleWriter out;

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "daemon/core/bundle_keys.h"
+#include "keys/open_bundle.h"
 
 #include <utility>
 
 #include "common/error.h"
 #include "common/status_macros.h"
-#include "daemon/core/named_keys.h"
-#include "daemon/crypto/hkdf.h"
+#include "keys/crypto/hkdf.h"
+#include "keys/key_name.h"
+#include "keys/open_record.h"
 
 namespace ext4crypt {
 
-absl::StatusOr<std::vector<PlainKey>> OpenBundle(const Bundle& bundle, const Credential& credential,
-                                                 const ProtectorKinds& kinds, KeyOpener& opener,
-                                                 Uid guesser) {
+absl::StatusOr<std::vector<PlainKey>> OpenBundle(const Bundle& bundle, const ProtectorKinds& kinds,
+                                                 const RecordOpener& open_default) {
   std::vector<PlainKey> keys;
   for (const ProtectorRecord& record : bundle.keys[0].protectors) {
     if (!kinds.at(record.kind)->IsAffordable(record)) {
       return Error(ErrorReason::kRecordUnusable, "its passphrase costs more than is done for it");
     }
   }
-  ASSIGN_OR_RETURN(OpenedKey first, opener.Open(bundle.keys[0], credential, guesser));
+  ASSIGN_OR_RETURN(OpenedKey first, open_default(bundle.keys[0]));
   keys.push_back(
       {.name = bundle.keys[0].name, .record = bundle.keys[0], .key = std::move(first.key)});
   for (size_t i = 1; i < bundle.keys.size(); ++i) {
@@ -34,6 +34,14 @@ absl::StatusOr<std::vector<PlainKey>> OpenBundle(const Bundle& bundle, const Cre
     keys.push_back({.name = record.name, .record = record, .key = *std::move(key)});
   }
   return keys;
+}
+
+absl::StatusOr<std::vector<PlainKey>> OpenBundle(const Bundle& bundle, const ProtectorKinds& kinds,
+                                                 const Credential& credential) {
+  ASSIGN_OR_RETURN(const SecretBuffer secret, SecretOf(credential));
+  return OpenBundle(bundle, kinds, [&](const KeyRecord& record) {
+    return OpenRecord(record, credential.kind, secret, kinds);
+  });
 }
 
 }  // namespace ext4crypt

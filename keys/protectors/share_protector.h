@@ -2,7 +2,7 @@
 // A key sealed to another user's public key, by someone who cannot open it again.
 #pragma once
 
-#include "daemon/core/protector.h"
+#include "keys/protector.h"
 
 namespace ext4crypt {
 

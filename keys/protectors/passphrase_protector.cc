@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "daemon/protectors/passphrase_protector.h"
+#include "keys/protectors/passphrase_protector.h"
 
 #include <algorithm>
 #include <utility>
@@ -7,9 +7,9 @@
 #include "common/error.h"
 #include "common/hex.h"
 #include "common/status_macros.h"
-#include "daemon/crypto/aead.h"
-#include "daemon/crypto/random.h"
-#include "daemon/protectors/wrapping.h"
+#include "keys/crypto/aead.h"
+#include "keys/crypto/random.h"
+#include "keys/protectors/wrapping.h"
 
 namespace ext4crypt {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "daemon/crypto/x25519.h"
+#include "keys/crypto/x25519.h"
 
 #include <sodium.h>
 
