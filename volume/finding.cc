@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "volume/finding.h"
 
-#include "ext4crypt/format.h"
+#include "volume/ext4/bytes.h"
 
 namespace ext4crypt::volume {
 

@@ -8,8 +8,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "client/ui/json.h"
-#include "client/ui/prompt.h"
+#include "terminal/json.h"
+#include "terminal/prompt.h"
 
 namespace CLI {
 class App;

@@ -5,10 +5,10 @@
 #include <utility>
 
 #include "client/commands/command.h"
-#include "client/ui/prompt.h"
 #include "common/recovery_code.h"
 #include "common/status_macros.h"
 #include "keys/key_file.h"
+#include "terminal/prompt.h"
 
 namespace ext4crypt {
 

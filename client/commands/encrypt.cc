@@ -13,9 +13,9 @@
 #include "client/commands/volume_copy.h"
 #include "client/rpc/keyd_client.h"
 #include "client/ui/errors.h"
-#include "client/ui/progress.h"
 #include "common/error.h"
 #include "common/status_macros.h"
+#include "terminal/progress.h"
 
 namespace ext4crypt {
 namespace {

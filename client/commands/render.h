@@ -5,8 +5,8 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "client/ui/json.h"
 #include "ext4crypt/keyd/v1/keyd.pb.h"
+#include "terminal/json.h"
 
 namespace ext4crypt {
 

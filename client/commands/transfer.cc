@@ -11,11 +11,11 @@
 #include "client/commands/render.h"
 #include "client/fs/key_copy.h"
 #include "client/rpc/keyd_client.h"
-#include "client/ui/prompt.h"
 #include "common/error.h"
 #include "common/hex.h"
 #include "common/status_macros.h"
 #include "keys/bundle.h"
+#include "terminal/prompt.h"
 
 namespace ext4crypt {
 namespace {

@@ -6,8 +6,8 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
-#include "client/ui/json.h"
 #include "common/error.h"
+#include "terminal/json.h"
 
 namespace ext4crypt {
 

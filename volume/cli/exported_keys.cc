@@ -6,13 +6,13 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "client/ui/prompt.h"
 #include "common/error.h"
 #include "common/status_macros.h"
 #include "keys/bundle.h"
 #include "keys/key_file.h"
 #include "keys/open_bundle.h"
 #include "keys/protectors/all_kinds.h"
+#include "terminal/prompt.h"
 #include "volume/reason.h"
 
 namespace ext4crypt::volume {

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/hex.h"
+#include "common/printable.h"
 #include "volume/map/picture.h"
 
 namespace ext4crypt::volume {

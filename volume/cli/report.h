@@ -4,7 +4,7 @@
 
 #include <iosfwd>
 
-#include "common/json_writer.h"
+#include "terminal/json_writer.h"
 #include "volume/extract/extract.h"
 #include "volume/map/block_map.h"
 #include "volume/verify/mounted.h"

@@ -12,10 +12,11 @@
 #include <thread>
 #include <vector>
 
+#include "common/printable.h"
 #include "common/status_macros.h"
+#include "terminal/progress.h"
 #include "volume/cli/exit_code.h"
 #include "volume/cli/exported_keys.h"
-#include "volume/cli/progress.h"
 #include "volume/cli/report.h"
 #include "volume/extract/extract.h"
 #include "volume/map/block_map.h"
@@ -85,7 +86,9 @@ int RunSurvey(const Options& options, bool json, const KeyRing& keys) {
   }
   const auto report = MakeReport(json, std::cout);
   ext2_super_block* super = (*image)->fs()->super;
-  Progress progress(((*image)->block_count() - ext2fs_free_blocks_count(super)) * kBlockSize);
+  Progress progress;
+  progress.Begin(
+      {.bytes = ((*image)->block_count() - ext2fs_free_blocks_count(super)) * kBlockSize});
   SurveyOptions survey_options;
   survey_options.threads = ThreadsOf(options);
   survey_options.checkpoint = checkpoint.get();
@@ -93,7 +96,9 @@ int RunSurvey(const Options& options, bool json, const KeyRing& keys) {
     progress.Clear();
     report->AddFinding(finding);
   };
-  survey_options.on_progress = [&](uint64_t pages) { progress.Update(pages * kBlockSize); };
+  survey_options.on_progress = [&](uint64_t pages) {
+    progress.Update({.bytes = pages * kBlockSize});
+  };
   Survey survey(**image, keys, survey_options);
   survey.Run();
   progress.Clear();
@@ -120,7 +125,7 @@ int RunMounted(const Options& options, bool json) {
   const auto begin = [&] {
     if (report == nullptr) report = MakeReport(json, std::cout);
   };
-  Progress progress(0);
+  Progress progress;
   MountedOptions mounted;
   mounted.threads = ThreadsOf(options);
   mounted.on_finding = [&](const Finding& finding) {
@@ -128,8 +133,9 @@ int RunMounted(const Options& options, bool json) {
     progress.Clear();
     report->AddFinding(finding);
   };
-  mounted.on_progress = [&](uint64_t bytes) { progress.Update(bytes); };
-  if (progress.shown()) mounted.on_total = [&](uint64_t bytes) { progress.SetTotal(bytes); };
+  mounted.on_progress = [&](uint64_t bytes) { progress.Update({.bytes = bytes}); };
+  if (progress.shown())
+    mounted.on_total = [&](uint64_t bytes) { progress.Begin({.bytes = bytes}); };
   MountedTotals totals;
   const absl::Status status = VerifyMounted(options.image, mounted, totals);
   progress.Clear();
@@ -184,7 +190,7 @@ int RunExtract(const Options& options, bool json) {
   const auto begin = [&] {
     if (report == nullptr) report = MakeReport(json, std::cout);
   };
-  Progress progress(0);
+  Progress progress;
   uint64_t authentication = 0;
   uint64_t structure = 0;
   uint64_t key = 0;
@@ -200,7 +206,7 @@ int RunExtract(const Options& options, bool json) {
     progress.Clear();
     report->AddFinding(finding);
   };
-  extract_options.on_progress = [&](uint64_t bytes) { progress.Update(bytes); };
+  extract_options.on_progress = [&](uint64_t bytes) { progress.Update({.bytes = bytes}); };
   ExtractTotals totals;
   const absl::Status status =
       Extract(**image, *keys, options.path, options.destination, extract_options, totals);

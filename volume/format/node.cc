@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "common/printable.h"
 #include "common/status_macros.h"
 #include "volume/format/names.h"
 
@@ -101,7 +101,5 @@ absl::StatusOr<uint32_t> FindPath(const Image& image, const KeyRing& keys, absl:
   }
   return at;
 }
-
-std::string Printable(absl::string_view path) { return absl::Utf8SafeCHexEscape(path); }
 
 }  // namespace ext4crypt::volume

@@ -58,7 +58,4 @@ class NameReader {
 [[nodiscard]] absl::StatusOr<uint32_t> FindPath(const Image& image, const KeyRing& keys,
                                                 absl::string_view path);
 
-// For reports: bytes that are not printable as in C.
-[[nodiscard]] std::string Printable(absl::string_view path);
-
 }  // namespace ext4crypt::volume

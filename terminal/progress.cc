@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "client/ui/progress.h"
+#include "terminal/progress.h"
 
 #include <unistd.h>
 
@@ -28,6 +28,11 @@ std::string Duration(double seconds) {
   return absl::StrFormat("%d:%02d", s / 60, s % 60);
 }
 
+std::string RateText(const Work& done, double seconds) {
+  const double rate = static_cast<double>(done.bytes) / seconds;
+  return absl::StrCat(", ", HumanBytes(static_cast<uint64_t>(rate)), "/s");
+}
+
 }  // namespace
 
 std::string HumanBytes(uint64_t bytes) {
@@ -42,23 +47,26 @@ std::string HumanBytes(uint64_t bytes) {
 }
 
 std::string ProgressLine(const Work& done, const Work& total, double seconds) {
+  // A guess from nothing would be one.
+  const bool known_rate = seconds >= 1;
+  const std::string rate = known_rate ? RateText(done, seconds) : "";
+  if (total.files == 0 && total.bytes == 0) return absl::StrCat(HumanBytes(done.bytes), rate);
   const double all = std::max(Size(total), 1.0);
   const double part = std::clamp(Size(done) / all, 0.0, 1.0);
   const int filled = static_cast<int>(part * kWidth);
   std::string line = absl::StrFormat(
-      "[%s%s] %3d%%  %s of %s, %d of %d files", std::string(static_cast<size_t>(filled), '#'),
+      "[%s%s] %3d%%  %s of %s", std::string(static_cast<size_t>(filled), '#'),
       std::string(static_cast<size_t>(kWidth - filled), '.'), static_cast<int>(part * 100),
-      HumanBytes(done.bytes), HumanBytes(total.bytes), done.files, total.files);
-  // A guess from nothing would be one.
-  if (seconds >= 1 && part > 0) {
-    absl::StrAppend(&line, ", ",
-                    HumanBytes(static_cast<uint64_t>(static_cast<double>(done.bytes) / seconds)),
-                    "/s, ", Duration(seconds * (1 - part) / part), " left");
+      HumanBytes(done.bytes), HumanBytes(total.bytes));
+  if (total.files != 0) absl::StrAppendFormat(&line, ", %d of %d files", done.files, total.files);
+  if (known_rate && part > 0) {
+    absl::StrAppend(&line, rate, ", ", Duration(seconds * (1 - part) / part), " left");
   }
   return line;
 }
 
-Progress::Progress(bool wanted) : shown_(wanted && ::isatty(STDERR_FILENO) == 1) {}
+Progress::Progress(bool wanted)
+    : shown_(wanted && ::isatty(STDERR_FILENO) == 1), begun_(Clock::now()) {}
 
 void Progress::Begin(const Work& total) {
   total_ = total;
@@ -66,8 +74,10 @@ void Progress::Begin(const Work& total) {
 }
 
 void Progress::Update(const Work& done) {
+  if (!shown_) return;
+  const std::lock_guard lock(mutex_);
   const auto now = Clock::now();
-  if (!shown_ || now - last_ < kEvery) return;
+  if (now - last_ < kEvery) return;
   last_ = now;
   const double seconds = std::chrono::duration<double>(now - begun_).count();
   std::fprintf(stderr, "\r\033[K%s", ProgressLine(done, total_, seconds).c_str());
@@ -76,6 +86,7 @@ void Progress::Update(const Work& done) {
 }
 
 void Progress::Clear() {
+  const std::lock_guard lock(mutex_);
   if (drawn_) std::fputs("\r\033[K", stderr);
   drawn_ = false;
 }

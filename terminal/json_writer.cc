@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "common/json_writer.h"
+#include "terminal/json_writer.h"
 
 #include <array>
 #include <cstdio>
@@ -28,25 +28,29 @@ size_t Utf8Length(absl::string_view text) {
 
 }  // namespace
 
+void JsonWriter::NewLine() {
+  if (layout_ == Layout::kIndented) out_ << '\n' << std::string(2 * depth_, ' ');
+}
+
 void JsonWriter::Separate() {
-  if (!first_ && !after_key_) out_ << ',';
+  if (!after_key_) {
+    if (!first_) out_ << ',';
+    if (depth_ != 0) NewLine();
+  }
   first_ = false;
   after_key_ = false;
 }
 
-void JsonWriter::OpenObject() {
+void JsonWriter::Open(char bracket) {
   Separate();
-  out_ << '{';
-  first_ = true;
-}
-
-void JsonWriter::OpenArray() {
-  Separate();
-  out_ << '[';
+  out_ << bracket;
+  ++depth_;
   first_ = true;
 }
 
 void JsonWriter::Close(char bracket) {
+  --depth_;
+  if (!first_) NewLine();
   out_ << bracket;
   first_ = false;
 }
@@ -54,7 +58,7 @@ void JsonWriter::Close(char bracket) {
 void JsonWriter::Key(absl::string_view name) {
   Separate();
   Quoted(name);
-  out_ << ':';
+  out_ << (layout_ == Layout::kIndented ? ": " : ":");
   after_key_ = true;
 }
 
@@ -64,6 +68,11 @@ void JsonWriter::String(absl::string_view value) {
 }
 
 void JsonWriter::Number(uint64_t value) {
+  Separate();
+  out_ << value;
+}
+
+void JsonWriter::Signed(int64_t value) {
   Separate();
   out_ << value;
 }

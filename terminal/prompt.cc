@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "client/ui/prompt.h"
+#include "terminal/prompt.h"
 
 #include <fcntl.h>
 #include <poll.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Just enough JSON to write a report as it grows.
+// The one writer of JSON: as it grows, without holding it in memory.
 #pragma once
 
 #include <cstdint>
@@ -14,15 +14,21 @@ namespace ext4crypt {
 // a report must stay valid whatever stands on the disk.
 class JsonWriter {
  public:
-  explicit JsonWriter(std::ostream& out) : out_(out) {}
+  enum class Layout {
+    kCompact,   // one line
+    kIndented,  // two spaces for each level
+  };
+  explicit JsonWriter(std::ostream& out, Layout layout = Layout::kCompact)
+      : out_(out), layout_(layout) {}
 
-  void OpenObject();
-  void OpenArray();
+  void OpenObject() { Open('{'); }
+  void OpenArray() { Open('['); }
   void CloseObject() { Close('}'); }
   void CloseArray() { Close(']'); }
   void Key(absl::string_view name);
   void String(absl::string_view value);
   void Number(uint64_t value);
+  void Signed(int64_t value);
   void Bool(bool value);
 
   void Field(absl::string_view name, absl::string_view value) { Key(name), String(value); }
@@ -32,11 +38,15 @@ class JsonWriter {
 
  private:
   void Separate();
+  void Open(char bracket);
+  void NewLine();
   void Close(char bracket);
   void Quoted(absl::string_view text);
 
   std::ostream& out_;
-  bool first_ = true;
+  const Layout layout_;
+  size_t depth_ = 0;
+  bool first_ = true;  // nothing stands yet in what was opened last
   bool after_key_ = false;
 };
 

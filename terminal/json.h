@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Enough JSON to write reports: built once, printed once.
+// A small report in JSON: built piece by piece, printed once.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "terminal/json_writer.h"
 
 namespace ext4crypt {
 
@@ -32,12 +33,13 @@ class Json {
   [[nodiscard]] std::string ToText() const;
 
  private:
-  enum class Kind { kObject, kArray, kScalar };
+  enum class Kind { kObject, kArray, kString, kInt, kBool };
   explicit Json(Kind kind) : kind_(kind) {}
-  void Write(std::string& out, int indent) const;
+  void Write(JsonWriter& out) const;
 
   Kind kind_;
-  std::string scalar_;  // already in JSON's form
+  std::string text_;   // of a string
+  int64_t value_ = 0;  // of a number or a truth
   std::vector<std::pair<std::string, Json>> members_;
 };
 
