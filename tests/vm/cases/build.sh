@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # The module's own sources, compiled by two jobs inside an encrypted directory: what comes out is what came out on the host, also after a remount.
-# Takes half an hour by emulation, so only with --long. Needs the disk that tests/vm/compiler-disk makes, as --disk.
-# vm: disk=512M memory=1536 seconds=7200
+# It takes half an hour by emulation.
+# vm: disk=512M made-disk=tests/vm/compiler-disk memory=1536 seconds=7200
+# long: only
 . /e4c/functions.sh
 
 load_module

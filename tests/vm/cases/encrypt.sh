@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 # ext4crypt encrypt on a real ext4crypt volume: a tree with all sorts of files, killed on the way again and again.
 # vm: disk=256M seconds=600
+# long: only
 . /e4c/functions.sh
 . /e4c/keyd.sh
 

@@ -3,6 +3,7 @@
 # Random operations on encrypted files: 20,000 in all, e4c.ops=N in place of 10,000 for each seed, e4c.seeds=A,B for other seeds.
 # e4c.large=N: one range in N is large, in place of 8; e4c.remount=N: one remount in N operations, in place of 500. Both cost most of the time.
 # vm: disk=512M memory=1536 seconds=1200
+# long: seeds=1,2,3,random,random ops=40000 seconds=7200
 . /e4c/functions.sh
 
 ops=$(setting ops 10000)

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # The commands of docs/guide, as they stand there (guest/guide.sh).
-#   tests/vm/run --set guides=all tests/vm/cases/guides.sh      all of them, as ./test --long does; without it those that most people read first
+# The short form runs those that most people read first.
 #
 # systemctl starts and stops the service as it is started here; under a real systemd tests/packages/run does that which is about the service.
 # vm: disk=64M seconds=600
+# long: guides=all seconds=1800
 # console-allowed: ext4crypt .*authentication failed
 . /e4c/functions.sh
 . /e4c/keyd.sh

@@ -3,6 +3,7 @@
 # From login to logout on a real ext4crypt volume: sshd, login, su, sudo and a job without a session.
 # needs: login
 # vm: disk=64M memory=1536 seconds=900
+# long: only
 . /e4c/functions.sh
 . /e4c/keyd.sh
 

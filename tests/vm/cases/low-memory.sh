@@ -4,6 +4,7 @@
 # for ever, and every page must be right.
 # needs: no service
 # vm: disk=512M memory=256 seconds=600
+# long: ops=4000 seconds=7200
 . /e4c/functions.sh
 . /e4c/faults.sh
 

@@ -3,6 +3,7 @@
 # Images changed to hurt (tests/tamper/README.md): each is mounted, listed, read, written and deleted from, and nothing in the kernel breaks or
 # returns what is not so; nor in the offline reader. --set count=N mutants, and offline=N for the reader, from seed --set from=N on.
 # vm: disk=12M seconds=900
+# long: count=200 seconds=7200
 # console-allowed: ^(\[[ 0-9.]*\] ?)?(mutant [0-9]+$|EXT4-fs|JBD2: |ext4crypt \(|fscrypt \(|fscrypt: |Aborting journal|Buffer I/O error on dev(ice)? (v|ub)da|Quota error|attempt to access beyond end|(v|ub)da: rw=|I/O error, dev (v|ub)da)
 . /e4c/functions.sh
 

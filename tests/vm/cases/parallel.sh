@@ -2,10 +2,11 @@
 # shellcheck shell=bash
 # Several writers at once, with little memory, so that writeback and reclaim run in the middle of everything.
 # vm: disk=1G memory=320 seconds=900
+# long: ops=4000 rounds=4 seconds=7200
 # console-allowed: ext4crypt .*authentication failed
 . /e4c/functions.sh
 
-ops=$(setting ops 600) rounds=$(setting rounds 1) # long form: ops=4000 rounds=4
+ops=$(setting ops 600) rounds=$(setting rounds 1)
 encrypted_mount
 mkdir /mnt/d/one /mnt/d/two /mnt/d/three
 for seed in 11 12 13; do

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# stress-ng's stressors of file systems in an encrypted directory, two workers of each, checking what they read. Only with --long, for which
-# scripts/setup --long installs stress-ng. e4c.each=SECONDS for each, in place of 4.
+# stress-ng's stressors of file systems in an encrypted directory, two workers of each, checking what they read; scripts/setup --long installs
+# stress-ng. e4c.each=SECONDS for each, in place of 4.
 # needs: stress-ng
 # vm: disk=512M memory=1024 seconds=3000
+# long: only
 . /e4c/functions.sh
 
 stressors="access aio aiol chattr chdir chmod chown copy-file dentry dir dirdeep dirmany dnotify dup fallocate fanotify fcntl fiemap file-ioctl filename flock
