@@ -112,22 +112,22 @@ complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_s
 complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from inspect' -l threads -x -d 'Threads; one for each processor if not given'
 complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from inspect' -F
 complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from verify' -s h -l help -d 'Print this help message and exit'
-complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from verify' -l key-file -r -F -d 'A file with a master key: 64 bytes or 128 hexadecimal digits. May be repeated'
+complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from verify' -l master-key -r -F -d 'A file with a master key itself: 64 bytes or 128 hexadecimal digits. May be repeated'
 complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from verify' -l key-from -r -F -d 'A file that ext4crypt export wrote; its passphrase is asked for. May be repeated'
 complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from verify' -l passphrase-fd -x -d 'Read passphrases and codes from descriptor N, one a line'
 complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from verify' -l recovery -d 'Open it with the recovery code, not the passphrase'
-complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from verify' -l with-key-file -r -F -d 'Open it with a key file of protectors add-key-file, not the passphrase'
+complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from verify' -l key-file -r -F -d 'Open it with a key file of protectors add-key-file, not the passphrase'
 complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from verify' -l threads -x -d 'Threads; one for each processor if not given'
 complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from verify' -l resume -r -F -d 'Keep what is done in FILE, and go on from there if it exists; it is removed at the end'
 complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from verify' -F
 complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from map' -s h -l help -d 'Print this help message and exit'
 complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from map' -F
 complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from extract' -s h -l help -d 'Print this help message and exit'
-complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from extract' -l key-file -r -F -d 'A file with a master key: 64 bytes or 128 hexadecimal digits. May be repeated'
+complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from extract' -l master-key -r -F -d 'A file with a master key itself: 64 bytes or 128 hexadecimal digits. May be repeated'
 complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from extract' -l key-from -r -F -d 'A file that ext4crypt export wrote; its passphrase is asked for. May be repeated'
 complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from extract' -l passphrase-fd -x -d 'Read passphrases and codes from descriptor N, one a line'
 complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from extract' -l recovery -d 'Open it with the recovery code, not the passphrase'
-complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from extract' -l with-key-file -r -F -d 'Open it with a key file of protectors add-key-file, not the passphrase'
+complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from extract' -l key-file -r -F -d 'Open it with a key file of protectors add-key-file, not the passphrase'
 complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from extract' -l salvage -d 'Keep damaged files too, with zeros where nothing can be trusted'
 complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from extract' -l trust-metadata -d 'Keep set-id bits, security attributes and devices too'
 complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and __fish_seen_subcommand_from extract' -F

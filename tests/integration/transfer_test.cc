@@ -31,6 +31,8 @@ class TransferTest : public KeydTest {
     }
     MustRun({"install", "-d", "-m", "1777", work() + "/stick"});
     file_ = work() + "/stick/keys";
+    key_file_ = work() + "/stick/key-file";
+    ASSERT_EQ(WithPassphrase(alice(), {"protectors", "add-key-file", key_file_}).exit_code, 0);
     const RunResult exported = WithPassphrase(alice(), {"export", file_});
     ASSERT_EQ(exported.exit_code, 0) << exported.out << exported.err;
     ASSERT_EQ(Cli(alice(), {"lock"}).exit_code, 0);
@@ -55,6 +57,7 @@ class TransferTest : public KeydTest {
   std::string dir_;
   std::string work_dir_;
   std::string file_;
+  std::string key_file_;
   std::string code_;
 };
 
@@ -132,6 +135,25 @@ TEST_F(TransferTest, TheOfflineReaderOpensTheFilesWithoutTheService) {
   EXPECT_THAT(wrong.out, HasSubstr("\"reason\":\"wrong_credential\""));
   EXPECT_THAT(extract("none", {}, "").out, HasSubstr("\"reason\":\"credential_unusable\""))
       << "there is no terminal";
+}
+
+// Both are files of 64 bytes, so the option is all that tells them apart.
+TEST_F(TransferTest, AKeyFileOpensAnExportAndIsNoMasterKey) {
+  ASSERT_EQ(StopDaemon(), 0);
+  Unmount(volume_);
+  const std::string image = work() + "/a.img";
+  const auto verify = [&](std::vector<std::string> by) {
+    std::vector<std::string> argv = {EXT4CRYPT_TEST_BIN "/ext4crypt", "--json", "volume", "verify",
+                                     image};
+    argv.insert(argv.end(), by.begin(), by.end());
+    return RunAs(0, argv).exit_code;
+  };
+  constexpr int kClean = 0;
+  constexpr int kUsage = 2;
+  constexpr int kKeyMissing = 6;
+  EXPECT_EQ(verify({"--key-from", file_, "--key-file", key_file_}), kClean);
+  EXPECT_EQ(verify({"--key-file", key_file_}), kUsage) << "what it would open is not named";
+  EXPECT_EQ(verify({"--master-key", key_file_}), kKeyMissing) << "it is the key of no file";
 }
 
 TEST_F(TransferTest, BesideADefaultKeyUnderAName) {

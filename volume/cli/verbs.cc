@@ -30,7 +30,7 @@ namespace {
 
 struct Options {
   std::string image;
-  std::vector<std::string> key_files;
+  std::vector<std::string> master_keys;
   ExportedKeyOptions exported;
   unsigned threads = 0;  // 0: one for each processor
   std::string path;
@@ -43,7 +43,7 @@ struct Options {
 
 absl::StatusOr<KeyRing> ReadKeys(const Options& options) {
   KeyRing keys;
-  for (const std::string& file : options.key_files) {
+  for (const std::string& file : options.master_keys) {
     ASSIGN_OR_RETURN(MasterKey key, MasterKey::FromFile(file));
     keys.Add(std::move(key));
   }
@@ -116,10 +116,10 @@ int RunSurvey(const Options& options, bool json, const KeyRing& keys) {
 }
 
 int RunMounted(const Options& options, bool json) {
-  if (!options.key_files.empty() || !options.exported.files.empty() || !options.state.empty()) {
+  if (!options.master_keys.empty() || !options.exported.files.empty() || !options.state.empty()) {
     return Refuse(json, Fail(Reason::kInvalidRequest,
                              "below a mounted directory the kernel has the keys, and files change: "
-                             "no --key-file, no --key-from, no --resume"));
+                             "no --master-key, no --key-from, no --resume"));
   }
   std::unique_ptr<Report> report;
   const auto begin = [&] {
@@ -169,11 +169,12 @@ int RunMap(const Options& options, bool json) {
 int RunVerify(const Options& options, bool json) {
   std::error_code error;
   if (std::filesystem::is_directory(options.image, error)) return RunMounted(options, json);
-  if (options.key_files.empty() && options.exported.files.empty()) {
-    return Refuse(json, Fail(Reason::kInvalidRequest,
-                             "an image or a device needs its keys: --key-from with a file that "
-                             "ext4crypt export wrote, or --key-file. With an unlocked key service "
-                             "mount the volume, and give the directory"));
+  if (options.master_keys.empty() && options.exported.files.empty()) {
+    return Refuse(json,
+                  Fail(Reason::kInvalidRequest,
+                       "an image or a device needs its keys: --key-from with a file that "
+                       "ext4crypt export wrote, or --master-key. With an unlocked key service "
+                       "mount the volume, and give the directory"));
   }
   const auto keys = ReadKeys(options);
   if (!keys.ok()) return Refuse(json, keys.status());
@@ -226,8 +227,9 @@ void AddImage(CLI::App& verb, Options& options) {
 }
 
 void AddKeys(CLI::App& verb, Options& options) {
-  verb.add_option("--key-file", options.key_files,
-                  "A file with a master key: 64 bytes or 128 hexadecimal digits. May be repeated")
+  verb.add_option("--master-key", options.master_keys,
+                  "A file with a master key itself: 64 bytes or 128 hexadecimal digits. May be "
+                  "repeated")
       ->type_name("FILE")
       ->expected(1)
       ->take_all();
@@ -246,7 +248,7 @@ void AddKeys(CLI::App& verb, Options& options) {
   CLI::Option* recovery = verb.add_flag("--recovery", options.exported.recovery,
                                         "Open it with the recovery code, not the passphrase")
                               ->needs(from);
-  verb.add_option("--with-key-file", options.exported.key_file,
+  verb.add_option("--key-file", options.exported.key_file,
                   "Open it with a key file of protectors add-key-file, not the passphrase")
       ->type_name("PATH")
       ->needs(from)

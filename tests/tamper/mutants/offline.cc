@@ -117,9 +117,9 @@ int RunOffline(const std::vector<uint8_t>& base, const std::string& tool, const 
   const std::string out = plan.device + ".out";
   const std::vector<std::vector<std::string>> commands = {
       {tool, "--json", "inspect", plan.device},
-      {tool, "--json", "verify", plan.device, "--key-file", key_file},
-      {tool, "--json", "extract", plan.device, "/", out, "--key-file", key_file},
-      {tool, "--json", "extract", plan.device, "/", out, "--key-file", key_file, "--salvage"}};
+      {tool, "--json", "verify", plan.device, "--master-key", key_file},
+      {tool, "--json", "extract", plan.device, "/", out, "--master-key", key_file},
+      {tool, "--json", "extract", plan.device, "/", out, "--master-key", key_file, "--salvage"}};
   std::map<int, uint64_t> exits;
   long most = 0;
   for (uint64_t seed = plan.first; seed < plan.first + plan.count; ++seed) {

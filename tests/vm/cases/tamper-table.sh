@@ -20,7 +20,7 @@ must e4c-tamper edit /dev/vda /tmp/old /tmp/inodes
 rm /tmp/old
 
 head -c 64 /dev/zero | tr '\0' '\007' >/tmp/key7
-ext4crypt-volume --json verify /dev/vda --key-file /tmp/key7 >/tmp/verify.json
+ext4crypt-volume --json verify /dev/vda --master-key /tmp/key7 >/tmp/verify.json
 same "the reader says that something must not be believed" $? 3
 must mount -t "$FSTYPE" -o errors=continue /dev/vda /mnt
 must e4c-key add /mnt 7

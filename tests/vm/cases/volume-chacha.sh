@@ -17,13 +17,13 @@ head -c 1500000 /dev/urandom >/mnt/d/file
 (cd /mnt/d && sha256sum ./*) >/tmp/kernel.sums
 must umount /mnt
 blockdev --flushbufs /dev/vda
-ext4crypt-volume verify /dev/vda --key-file /tmp/key7 >/tmp/verify.out 2>&1
+ext4crypt-volume verify /dev/vda --master-key /tmp/key7 >/tmp/verify.out 2>&1
 same "every page and group verifies" $? 0
 if grep -q ChaCha20 /tmp/verify.out; then ok "the context says ChaCha20-Poly1305"; else
 	not_ok "the context does not say ChaCha20-Poly1305"
 	diag /tmp/verify.out
 fi
-check "extracts" ext4crypt-volume extract /dev/vda /d /tmp/out --key-file /tmp/key7
+check "extracts" ext4crypt-volume extract /dev/vda /d /tmp/out --master-key /tmp/key7
 (cd /tmp/out && sha256sum ./*) >/tmp/reader.sums
 check "the bytes of $(wc -l </tmp/kernel.sums) files agree" cmp /tmp/kernel.sums /tmp/reader.sums
 finish

@@ -86,12 +86,12 @@ agree() { # agree NAME: what the kernel reads from /mnt/d is what the reader ext
 	same "$1: every page reads through the kernel" $? 0
 	same "$1: of as many files" "$(sed -n 's/.*"files":\([0-9]*\).*/\1/p' /tmp/mounted.json)" "$(wc -l </tmp/kernel.sums)"
 	unmount_disk
-	volume verify /dev/vda --key-file $KEY >/tmp/verify.out 2>&1
+	volume verify /dev/vda --master-key $KEY >/tmp/verify.out 2>&1
 	same "$1: every page and group verifies" $? 0
 	grep -q ' 0 not; .* 0 not; 0 pages without' /tmp/verify.out || diag /tmp/verify.out
 	check "$1: no structural fault, seen without a key" volume inspect /dev/vda
 	rm -rf /tmp/out
-	check "$1: extracts" volume extract /dev/vda /d /tmp/out --key-file $KEY
+	check "$1: extracts" volume extract /dev/vda /d /tmp/out --master-key $KEY
 	listing /tmp/out >/tmp/reader.list
 	sums /tmp/out >/tmp/reader.sums
 	check "$1: names, sizes, owners, times and links agree" diff /tmp/kernel.list /tmp/reader.list
@@ -122,16 +122,16 @@ snapshot() { # of a volume in use, its journal not replayed; and the device and 
 	sync
 	blockdev --flushbufs /dev/vda
 	cat /dev/vda >/tmp/snapshot
-	same "the volume in use itself is refused" "$(volume verify /dev/vda --key-file $KEY >/dev/null; echo $?)" 5
+	same "the volume in use itself is refused" "$(volume verify /dev/vda --master-key $KEY >/dev/null; echo $?)" 5
 	unmount_disk
-	volume --json verify /tmp/snapshot --key-file $KEY >/tmp/snapshot.json
+	volume --json verify /tmp/snapshot --master-key $KEY >/tmp/snapshot.json
 	same "a snapshot of the volume in use verifies" $? 0
 	check "its journal is replayed in memory" grep -q '"journal_replayed":{"transactions":[1-9]' /tmp/snapshot.json
-	volume extract /tmp/snapshot /d/late /tmp/late --key-file $KEY >/dev/null
+	volume extract /tmp/snapshot /d/late /tmp/late --master-key $KEY >/dev/null
 	same "what the journal knows is extracted" "$(cat /tmp/late)" "committed, and only the journal knows"
 	rm -f /tmp/snapshot /tmp/late
 	must blockdev --setro /dev/vda
-	check "a read-only device verifies" volume verify /dev/vda --key-file $KEY
+	check "a read-only device verifies" volume verify /dev/vda --master-key $KEY
 	must mount -t "$FSTYPE" -o ro /dev/vda /mnt
 	e4c-key add /mnt 7 >/tmp/identifier
 	verify_mounted
@@ -142,7 +142,7 @@ snapshot() { # of a volume in use, its journal not replayed; and the device and 
 
 # Offline: the reader finds REASON on the file, then the kernel fails to read PAGE.
 both_refuse() { # both_refuse NAME REASON FILE PAGE
-	volume --json verify /dev/vda --key-file $KEY >/tmp/verify.json
+	volume --json verify /dev/vda --master-key $KEY >/tmp/verify.json
 	same "$1: the reader exits with 3" $? 3
 	if grep -q "\"reason\":\"$2\".*\"path\":\"/d/$3\"" /tmp/verify.json; then ok "$1: the reader says $2"; else
 		not_ok "$1: the reader does not say $2"

@@ -37,6 +37,6 @@ KEY7=/tmp/key7
 head -c 64 /dev/zero | tr '\0' '\007' >$KEY7
 volume_clean() { # volume_clean NAME DEVICE: of an unmounted disk
 	blockdev --flushbufs "$2"
-	check "$1" ext4crypt-volume verify "$2" --key-file $KEY7
+	check "$1" ext4crypt-volume verify "$2" --master-key $KEY7
 }
 failures_counted() { cat "/sys/fs/$FSTYPE/${FAULTY#/dev/}/authentication/failures"; }
