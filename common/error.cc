@@ -42,7 +42,7 @@ constexpr std::array<ReasonRow, kErrorReasonLimit> kRows = {{
     {"PASSPHRASE_MISMATCH", Code::kInvalidArgument},
     {"PASSPHRASE_UNREADABLE", Code::kInvalidArgument},
     {"THROTTLED", Code::kResourceExhausted},
-    {"VAULT_LOCKED", Code::kFailedPrecondition},
+    {"KEY_LOCKED", Code::kFailedPrecondition},
     {"FILES_BUSY", Code::kFailedPrecondition},
     {"STORE_CORRUPT", Code::kDataLoss},
     {"STORE_TOO_NEW", Code::kFailedPrecondition},

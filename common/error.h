@@ -30,7 +30,7 @@ enum class ErrorReason : uint32_t {
   kPassphraseMismatch = 14,
   kPassphraseUnreadable = 15,
   kThrottled = 16,
-  kVaultLocked = 17,
+  kKeyLocked = 17,
   kFilesBusy = 18,
   kStoreCorrupt = 19,
   kStoreTooNew = 20,

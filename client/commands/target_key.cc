@@ -50,7 +50,7 @@ absl::StatusOr<std::string> UnlockedKey(const GlobalOptions& globals, const Poli
   }
   const keyd::v1::KeyStatus& key = *found;
   if (key.state() != keyd::v1::UNLOCKED) {
-    return Error(ErrorReason::kVaultLocked, "the key is locked", options.dir);
+    return Error(ErrorReason::kKeyLocked, "the key is locked", options.dir);
   }
   if (!dir.authenticated() && !status.allow_unauthenticated()) {
     return Error(ErrorReason::kFilesystemUnauthenticated, "the service does not allow it",

@@ -77,7 +77,7 @@ absl::Status SetPolicyError(int err, const std::string& path) {
       reason = ErrorReason::kDirectoryNotOwned;
       break;
     case ENOKEY:
-      reason = ErrorReason::kVaultLocked;
+      reason = ErrorReason::kKeyLocked;
       break;
     case EROFS:
       reason = ErrorReason::kFilesystemReadOnly;

@@ -33,7 +33,7 @@ bool EndsEverything(const absl::Status& status) {
   switch (ReasonOf(status)) {
     case ErrorReason::kInterrupted:
     case ErrorReason::kVolumeFull:
-    case ErrorReason::kVaultLocked:
+    case ErrorReason::kKeyLocked:
     case ErrorReason::kFilesystemReadOnly:
       return true;
     default:

@@ -37,7 +37,7 @@ class Mover {
       : work_(work), mount_id_(mount_id), progress_(std::move(progress)), stop_(std::move(stop)) {}
 
   // OK when nothing is left in `source`, and work.tree() has its metadata. kFilesLeft: see left().
-  // Anything else concerns the whole: kVolumeFull, kVaultLocked, kFilesystemReadOnly.
+  // Anything else concerns the whole: kVolumeFull, kKeyLocked, kFilesystemReadOnly.
   [[nodiscard]] absl::Status Run(int source, const std::string& path);
 
   [[nodiscard]] const MoveCounts& counts() const { return counts_; }

@@ -65,7 +65,7 @@ absl::Status NodeError(int err, absl::string_view what, const std::string& path)
       reason = ErrorReason::kVolumeFull;
       break;
     case ENOKEY:
-      reason = ErrorReason::kVaultLocked;
+      reason = ErrorReason::kKeyLocked;
       break;
     case EROFS:
       reason = ErrorReason::kFilesystemReadOnly;

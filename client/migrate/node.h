@@ -42,7 +42,7 @@ struct Node {
 };
 
 // Errors of all below carry `path` as subject, and tell a full volume (kVolumeFull), a locked key
-// (kVaultLocked) and a read-only volume from what concerns only this one file (kFileUnmovable).
+// (kKeyLocked) and a read-only volume from what concerns only this one file (kFileUnmovable).
 [[nodiscard]] absl::Status NodeError(int err, absl::string_view what, const std::string& path);
 
 // Follows no symbolic link.

@@ -100,7 +100,7 @@ Words WordsFor(ErrorReason reason) {
               "Run it in a terminal, or hand the passphrase over with --passphrase-fd N."};
     case ErrorReason::kThrottled:
       return {8, "there were too many wrong guesses", "Wait, then try again."};
-    case ErrorReason::kVaultLocked:
+    case ErrorReason::kKeyLocked:
       return {9, "your key is locked there", "Unlock it with: ext4crypt unlock"};
     case ErrorReason::kFilesBusy:
       return {10, "files are still open and stay readable to the programs that hold them",

@@ -30,7 +30,7 @@ SecretBuffer SharingSecret(const SecretBuffer& default_key) {
 
 absl::StatusOr<std::shared_ptr<const HeldKey>> NamedKeys::DefaultKeyOf(Uid uid) {
   auto held = held_.FindDefault(uid);
-  if (held == nullptr) return Error(ErrorReason::kVaultLocked, "the default key is not held");
+  if (held == nullptr) return Error(ErrorReason::kKeyLocked, "the default key is not held");
   return held;
 }
 

@@ -24,7 +24,7 @@
 
 namespace ext4crypt {
 
-// Safe to call from any thread. Where the user's default key is not held: kVaultLocked.
+// Safe to call from any thread. Where the user's default key is not held: kKeyLocked.
 class NamedKeys {
  public:
   NamedKeys(KeyStore& keys, NamedKeyStore& store, const ProtectorKinds& kinds, HeldKeys& held,

@@ -98,7 +98,7 @@ absl::StatusOr<ImportedKeys> Transfer::Import(Uid uid, absl::Span<const uint8_t>
 absl::StatusOr<ImportedKeys> Transfer::ImportAsNamed(Uid uid, std::vector<PlainKey> keys,
                                                      const std::string& name) {
   const auto ours = held_.FindDefault(uid);
-  if (ours == nullptr) return Error(ErrorReason::kVaultLocked, "the default key is not held");
+  if (ours == nullptr) return Error(ErrorReason::kKeyLocked, "the default key is not held");
   ASSIGN_OR_RETURN(const std::vector<KeyRecord> present, store_.ListKeys(uid));
   if (present.size() + keys.size() > kMaxKeys) {
     return Error(ErrorReason::kTooManyKeys, "more than may be");

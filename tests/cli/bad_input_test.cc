@@ -70,7 +70,7 @@ TEST_F(BadInputTest, WrongPresentPassphraseChangesNothing) {
 TEST_F(BadInputTest, LockedKeySetsNoPolicy) {
   ASSERT_EQ(Cli(alice(), {"lock"}).exit_code, 0);
   const std::string dir = MakeDir(volume_ + "/d", alice());
-  Expect(SetPolicy(alice(), dir), "VAULT_LOCKED", 9);
+  Expect(SetPolicy(alice(), dir), "KEY_LOCKED", 9);
   EXPECT_FALSE(IsEncrypted(dir));
 }
 

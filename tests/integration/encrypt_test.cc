@@ -164,7 +164,7 @@ TEST_F(EncryptTest, KilledAtAnyInstantItGoesOnAndLosesNothing) {
         ASSERT_EQ(Cli(alice(), {"lock"}).exit_code, 0);
         Unmount(volume_);
         MustRun({"mount", "-o", "loop", work() + "/a.img", volume_});
-        Expect(Encrypt(alice()), uid == 0 ? "DIRECTORY_NOT_OWNED" : "VAULT_LOCKED",
+        Expect(Encrypt(alice()), uid == 0 ? "DIRECTORY_NOT_OWNED" : "KEY_LOCKED",
                uid == 0 ? 13 : 9);
         Unlock(alice(), kPassphrase);
       }

@@ -59,7 +59,7 @@ TEST_F(NamedKeysTest, OpensWithTheDefaultKeyAndGoesWithIt) {
   MustCli(alice(), {"lock"});
   EXPECT_FALSE(Reads(alice(), dir));
   const RunResult locked = Cli(alice(), {"unlock", "--key", "work"});
-  EXPECT_EQ(JsonField(locked.out, "reason"), "VAULT_LOCKED");
+  EXPECT_EQ(JsonField(locked.out, "reason"), "KEY_LOCKED");
   // By one passphrase, and after a restart.
   ASSERT_EQ(StopDaemon(), 0);
   StartDaemon();

@@ -159,7 +159,7 @@ TEST_F(TransferTest, AKeyFileOpensAnExportAndIsNoMasterKey) {
 TEST_F(TransferTest, BesideADefaultKeyUnderAName) {
   GiveFileTo(bob());
   Enrol(bob(), "bob's own passphrase");
-  EXPECT_EQ(Reason(WithPassphrase(bob(), {"import", file_, "--as", "old"})), "VAULT_LOCKED");
+  EXPECT_EQ(Reason(WithPassphrase(bob(), {"import", file_, "--as", "old"})), "KEY_LOCKED");
   Unlock(bob(), "bob's own passphrase");
   EXPECT_EQ(Reason(WithPassphrase(bob(), {"import", file_, "--as", "a b"})), "KEY_NAME_INVALID");
   const RunResult imported = WithPassphrase(bob(), {"import", file_, "--as", "old"});
