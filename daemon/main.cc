@@ -19,11 +19,11 @@
 #include "daemon/core/clock.h"
 #include "daemon/core/default_key.h"
 #include "daemon/core/enrolment.h"
+#include "daemon/core/exports.h"
 #include "daemon/core/held_keys.h"
 #include "daemon/core/key_opener.h"
 #include "daemon/core/named_keys.h"
 #include "daemon/core/sessions.h"
-#include "daemon/core/transfer.h"
 #include "daemon/core/user_keys.h"
 #include "daemon/kernelio/fscrypt_volume_keys.h"
 #include "daemon/kernelio/helper_user_keyring.h"
@@ -95,7 +95,7 @@ absl::Status Serve(const Options& options) {
                          {.idle_lock_ms = int64_t{options.idle_lock_minutes} * 60'000});
   NamedKeys named_keys(*store, *store, kinds, held, clock);
   UserKeys user_keys(*store, held, default_key, named_keys, sessions);
-  Transfer transfer(*store, kinds, opener, enrolment, held);
+  Exports exports(*store, kinds, opener, enrolment, held);
 
   const FittedLimits limits = FitLimits(options.connections);
   ASSIGN_OR_RETURN(Listeners listeners, Listeners::Open(options.socket_path));
@@ -109,7 +109,7 @@ absl::Status Serve(const Options& options) {
                                                  .default_key = default_key,
                                                  .enrolment = enrolment,
                                                  .named_keys = named_keys,
-                                                 .transfer = transfer,
+                                                 .exports = exports,
                                                  .derivations = derivations,
                                                  .quick = quick},
                                     AcceptorOptions{.connections = limits.connections}));

@@ -46,7 +46,7 @@ void AddUnlock(CLI::App& app, const GlobalOptions& globals, SelectedCommand& sel
 void AddLock(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected);
 void AddStatus(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected);
 void AddSetPolicy(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected);
-void AddTransfer(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected);
+void AddExport(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected);
 void AddKey(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected);
 void AddEncrypt(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected);
 void AddPolicy(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected);

@@ -10,7 +10,7 @@
 #include "client/commands/command.h"
 #include "client/commands/render.h"
 #include "client/commands/target_key.h"
-#include "client/commands/volume_copy.h"
+#include "client/commands/volume_export.h"
 #include "client/rpc/keyd_client.h"
 #include "client/ui/errors.h"
 #include "common/error.h"
@@ -118,10 +118,10 @@ CommandResult Encrypt(const GlobalOptions& globals, const TargetKey& options) {
                         .stop = [] { return g_stop != 0; }});
   progress.Clear();
   CommandResult result = Report(options, outcome, word, identifier);
-  // Not of the key of somebody for whom root acts: a copy is its user's file.
+  // Not of the key of somebody for whom root acts: an export on a volume is its user's file.
   if (outcome.changed && options.user.empty()) {
     if (auto client = KeydClient::Connect(globals.socket); client.ok()) {
-      UpdateVolumeCopies(*client, result, options.dir);
+      UpdateVolumeExports(*client, result, options.dir);
     }
   }
   return result;

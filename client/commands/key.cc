@@ -8,7 +8,7 @@
 #include "client/commands/command.h"
 #include "client/commands/key_name.h"
 #include "client/commands/render.h"
-#include "client/commands/volume_copy.h"
+#include "client/commands/volume_export.h"
 #include "client/rpc/keyd_client.h"
 #include "common/error.h"
 #include "common/status_macros.h"
@@ -33,7 +33,7 @@ CommandResult CreateKey(const GlobalOptions& globals, const KeyVerbOptions& opti
                              options.name, "\n");
   result.json.Set("name", options.name);
   result.json.Set("key_identifier", identifier);
-  UpdateVolumeCopies(client, result);
+  UpdateVolumeExports(client, result);
   return result;
 }
 
@@ -75,7 +75,7 @@ CommandResult RemoveKey(const GlobalOptions& globals, const KeyVerbOptions& opti
   result.text = absl::StrCat("Key ", options.name, " is removed.\n");
   result.json.Set("name", options.name);
   result.json.SetBool("removed", true);
-  UpdateVolumeCopies(client, result);
+  UpdateVolumeExports(client, result);
   return result;
 }
 

@@ -11,7 +11,7 @@
 #include "client/commands/command.h"
 #include "client/commands/credential.h"
 #include "client/commands/render.h"
-#include "client/commands/volume_copy.h"
+#include "client/commands/volume_export.h"
 #include "client/rpc/keyd_client.h"
 #include "common/error.h"
 #include "common/hex.h"
@@ -61,7 +61,7 @@ CommandResult AddKeyFile(const GlobalOptions& globals, const ProtectorsOptions& 
                              "--key-file PATH\n");
   result.json.Set("path", options.path);
   result.json.Set("protector_id", id);
-  UpdateVolumeCopies(client, result);
+  UpdateVolumeExports(client, result);
   return result;
 }
 
@@ -79,7 +79,7 @@ CommandResult Remove(const GlobalOptions& globals, const ProtectorsOptions& opti
   result.text = absl::StrCat("Protector ", options.id, " is removed; it opens nothing any more.\n");
   result.json.Set("protector_id", options.id);
   result.json.SetBool("removed", true);
-  UpdateVolumeCopies(client, result);
+  UpdateVolumeExports(client, result);
   return result;
 }
 

@@ -6,7 +6,7 @@
 #include "client/commands/command.h"
 #include "client/commands/confirm.h"
 #include "client/commands/credential.h"
-#include "client/commands/volume_copy.h"
+#include "client/commands/volume_export.h"
 #include "client/rpc/keyd_client.h"
 #include "common/status_macros.h"
 
@@ -28,7 +28,7 @@ CommandResult RenewRecovery(const GlobalOptions& globals, const RecoveryOptions&
   result.text = "The recovery code is renewed; the old one opens nothing any more.\n";
   ReportRecoveryCode(globals, options.confirm, SecretReader(options.credential.passphrase_fd),
                      response.recovery_code(), result);
-  UpdateVolumeCopies(client, result);
+  UpdateVolumeExports(client, result);
   return result;
 }
 

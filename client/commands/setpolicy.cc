@@ -10,7 +10,7 @@
 #include "client/commands/command.h"
 #include "client/commands/render.h"
 #include "client/commands/target_key.h"
-#include "client/commands/volume_copy.h"
+#include "client/commands/volume_export.h"
 #include "client/fs/policy.h"
 #include "client/rpc/keyd_client.h"
 #include "common/error.h"
@@ -107,7 +107,7 @@ CommandResult SetPolicy(const GlobalOptions& globals, const SetPolicyOptions& op
   FAIL_IF_ERROR(ChooseAead(dir, options.aead));
   CommandResult result = Report(options, dir, identifier, true);
   if (auto client = KeydClient::Connect(globals.socket); client.ok()) {
-    UpdateVolumeCopies(*client, result, options.key.dir);
+    UpdateVolumeExports(*client, result, options.key.dir);
   }
   return result;
 }

@@ -8,7 +8,7 @@
 #include "client/commands/credential.h"
 #include "client/commands/key_name.h"
 #include "client/commands/render.h"
-#include "client/commands/volume_copy.h"
+#include "client/commands/volume_export.h"
 #include "client/rpc/keyd_client.h"
 #include "common/error.h"
 #include "common/status_macros.h"
@@ -68,7 +68,7 @@ CommandResult Unlock(const GlobalOptions& globals, const UnlockOptions& options)
   if (result.status.ok() && !response.keyring_installed()) {
     result.status = Error(ErrorReason::kKeyringFailed, "no default key in the keyring");
   }
-  UpdateVolumeCopies(client, result);
+  UpdateVolumeExports(client, result);
   return result;
 }
 

@@ -13,9 +13,9 @@ namespace ext4crypt {
 
 void AddVerbs(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected) {
   // In the order of --help.
-  constexpr std::array kVerbs = {AddEnrol,   AddUnlock,   AddLock,       AddStatus,   AddSetPolicy,
-                                 AddEncrypt, AddPolicy,   AddPassphrase, AddRecovery, AddProtectors,
-                                 AddKey,     AddTransfer, AddVolume};
+  constexpr std::array kVerbs = {AddEnrol,   AddUnlock, AddLock,       AddStatus,   AddSetPolicy,
+                                 AddEncrypt, AddPolicy, AddPassphrase, AddRecovery, AddProtectors,
+                                 AddKey,     AddExport, AddVolume};
   for (const auto add : kVerbs) add(app, globals, selected);
 }
 

@@ -256,13 +256,13 @@ absl::StatusOr<keyd::v1::ExportKeysResponse> KeydClient::ExportKeys(
 }
 
 absl::StatusOr<keyd::v1::ImportKeysResponse> KeydClient::ImportKeys(
-    const TypedCredential& credential, const std::string& bundle,
+    const TypedCredential& credential, const std::string& exported,
     const SecretBuffer& new_passphrase, const std::string& as,
     const std::string& expected_identifier) {
   keyd::v1::ImportKeysRequest request;
   keyd::v1::ImportKeysResponse response;
   const CredentialInRequest filled(request.mutable_credential(), credential);
-  request.set_bundle(bundle);
+  request.set_exported(exported);
   request.set_as(as);
   request.set_expected_identifier(expected_identifier);
   if (!new_passphrase.empty()) SetSecret(request.mutable_new_passphrase(), new_passphrase);
@@ -272,9 +272,10 @@ absl::StatusOr<keyd::v1::ImportKeysResponse> KeydClient::ImportKeys(
   return response;
 }
 
-absl::StatusOr<keyd::v1::CopyKeysResponse> KeydClient::CopyKeys() {
-  keyd::v1::CopyKeysResponse response;
-  RETURN_IF_ERROR(connection_->Call(&Stub::CopyKeys, keyd::v1::CopyKeysRequest(), response));
+absl::StatusOr<keyd::v1::ExportForVolumeResponse> KeydClient::ExportForVolume() {
+  keyd::v1::ExportForVolumeResponse response;
+  RETURN_IF_ERROR(
+      connection_->Call(&Stub::ExportForVolume, keyd::v1::ExportForVolumeRequest(), response));
   return response;
 }
 

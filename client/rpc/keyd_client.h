@@ -64,11 +64,11 @@ class KeydClient {
       const TypedCredential& credential);
   // An empty `new_passphrase`, `as` or `expected_identifier`: none.
   [[nodiscard]] absl::StatusOr<keyd::v1::ImportKeysResponse> ImportKeys(
-      const TypedCredential& credential, const std::string& bundle,
+      const TypedCredential& credential, const std::string& exported,
       const SecretBuffer& new_passphrase, const std::string& as,
       const std::string& expected_identifier);
   // The user's own keys as they may lie on a volume.
-  [[nodiscard]] absl::StatusOr<keyd::v1::CopyKeysResponse> CopyKeys();
+  [[nodiscard]] absl::StatusOr<keyd::v1::ExportForVolumeResponse> ExportForVolume();
 
  private:
   struct Connection;

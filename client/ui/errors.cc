@@ -42,7 +42,7 @@ constexpr std::array kExits = {
     ExitRow{24, "the volume is full"},
     ExitRow{25, "no such key, or its name cannot be used"},
     ExitRow{26, "the key was kept, because data would be lost"},
-    ExitRow{27, "the file of exported keys cannot be used"},
+    ExitRow{27, "the export cannot be used"},
 };
 
 struct Words {
@@ -205,10 +205,10 @@ Words WordsFor(ErrorReason reason) {
     case ErrorReason::kNotShared:
       return {18, "the key is not shared with that user", "See: ext4crypt key list"};
     case ErrorReason::kRecordUnusable:
-      return {27,
-              "the file of exported keys cannot be used: it is none, is damaged, or cannot be "
-              "read or written",
-              "Check the path; a file that exists is never replaced. Else export again."};
+      return {
+          27,
+          "the export cannot be used: the file is none, is damaged, or cannot be read or written",
+          "Check the path; a file that exists is never replaced. Else export again."};
     case ErrorReason::kRecoveryCodeUnconfirmed:
       return {7, "the recovery code was not typed back; the key is there all the same",
               "Make a new code with: ext4crypt recovery renew"};

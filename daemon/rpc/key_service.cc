@@ -181,8 +181,8 @@ class KeyServiceForUser final : public keyd::v1::KeyService::CallbackService {
                                  keyd::v1::ExportKeysResponse* response) override {
     return Dispatch(parts_.derivations, "ExportKeys", context, *request, [=, this](Uid uid) {
       ASSIGN_OR_RETURN(const Credential credential, TakeCredential(request->credential()));
-      ASSIGN_OR_RETURN(const std::vector<uint8_t> bundle, parts_.transfer.Export(uid, credential));
-      response->set_bundle(bundle.data(), bundle.size());
+      ASSIGN_OR_RETURN(const std::vector<uint8_t> exported, parts_.exports.Make(uid, credential));
+      response->set_exported(exported.data(), exported.size());
       return absl::OkStatus();
     });
   }
@@ -197,11 +197,11 @@ class KeyServiceForUser final : public keyd::v1::KeyService::CallbackService {
       if (!request->expected_identifier().empty()) {
         ASSIGN_OR_RETURN(expected, ToIdentifier(request->expected_identifier()));
       }
-      const auto bundle = absl::MakeConstSpan(
-          reinterpret_cast<const uint8_t*>(request->bundle().data()), request->bundle().size());
-      ASSIGN_OR_RETURN(
-          const ImportedKeys imported,
-          parts_.transfer.Import(uid, bundle, credential, new_passphrase, request->as(), expected));
+      const auto exported = absl::MakeConstSpan(
+          reinterpret_cast<const uint8_t*>(request->exported().data()), request->exported().size());
+      ASSIGN_OR_RETURN(const ImportedKeys imported,
+                       parts_.exports.Import(uid, exported, credential, new_passphrase,
+                                             request->as(), expected));
       if (!request->as().empty()) (void)parts_.named_keys.UnlockAll(uid);
       response->set_key_identifier(imported.identifier.data(), imported.identifier.size());
       for (const std::string& name : imported.names) response->add_names(name);
@@ -210,14 +210,14 @@ class KeyServiceForUser final : public keyd::v1::KeyService::CallbackService {
     });
   }
 
-  ServerUnaryReactor* CopyKeys(CallbackServerContext* context,
-                               const keyd::v1::CopyKeysRequest* request,
-                               keyd::v1::CopyKeysResponse* response) override {
-    return Dispatch(parts_.quick, "CopyKeys", context, *request, [=, this](Uid uid) {
-      ASSIGN_OR_RETURN(const Bundle bundle, parts_.transfer.Copy(uid));
-      ASSIGN_OR_RETURN(const std::vector<uint8_t> bytes, EncodeBundle(bundle));
-      const KeyIdentifier& identifier = bundle.keys[0].identifier;
-      response->set_bundle(bytes.data(), bytes.size());
+  ServerUnaryReactor* ExportForVolume(CallbackServerContext* context,
+                                      const keyd::v1::ExportForVolumeRequest* request,
+                                      keyd::v1::ExportForVolumeResponse* response) override {
+    return Dispatch(parts_.quick, "ExportForVolume", context, *request, [=, this](Uid uid) {
+      ASSIGN_OR_RETURN(const Export exported, parts_.exports.MakeForVolume(uid));
+      ASSIGN_OR_RETURN(const std::vector<uint8_t> bytes, EncodeExport(exported));
+      const KeyIdentifier& identifier = exported.keys[0].identifier;
+      response->set_exported(bytes.data(), bytes.size());
       response->set_key_identifier(identifier.data(), identifier.size());
       return absl::OkStatus();
     });

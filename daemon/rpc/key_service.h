@@ -5,8 +5,8 @@
 #include <memory>
 
 #include "daemon/core/enrolment.h"
+#include "daemon/core/exports.h"
 #include "daemon/core/named_keys.h"
-#include "daemon/core/transfer.h"
 #include "daemon/core/user_keys.h"
 #include "daemon/rpc/worker_pool.h"
 #include "keys/records.h"
@@ -23,7 +23,7 @@ struct ServiceParts {
   DefaultKey& default_key;
   Enrolment& enrolment;
   NamedKeys& named_keys;
-  Transfer& transfer;
+  Exports& exports;
   // For calls that derive keys from passphrases: slow, memory-hungry, few at a time.
   WorkerPool& derivations;
   // For all others.

@@ -28,7 +28,7 @@ constexpr std::array kTable = {
     MethodRule{"UnshareKey", WhoMay::kSelf},
     MethodRule{"ExportKeys", WhoMay::kSelf},
     MethodRule{"ImportKeys", WhoMay::kSelf},
-    MethodRule{"CopyKeys", WhoMay::kSelf},
+    MethodRule{"ExportForVolume", WhoMay::kSelf},
 };
 
 }  // namespace

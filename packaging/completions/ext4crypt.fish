@@ -96,7 +96,7 @@ complete -c ext4crypt -n '__fish_seen_subcommand_from export' -l recovery -d 'Wi
 complete -c ext4crypt -n '__fish_seen_subcommand_from export' -l key-file -r -F -d 'With a key file, not the passphrase'
 complete -c ext4crypt -n '__fish_seen_subcommand_from export' -F
 complete -c ext4crypt -n '__fish_seen_subcommand_from import' -s h -l help -d 'Print this help message and exit'
-complete -c ext4crypt -n '__fish_seen_subcommand_from import' -l from-volume -r -F -d 'The copy that lies on the volume of PATH, instead of a file'
+complete -c ext4crypt -n '__fish_seen_subcommand_from import' -l from-volume -r -F -d 'The export on the volume of PATH, instead of a file'
 complete -c ext4crypt -n '__fish_seen_subcommand_from import' -l passphrase-fd -x -d 'Read each passphrase or recovery code as one line of descriptor N (0 is standard input) instead of asking on the terminal'
 complete -c ext4crypt -n '__fish_seen_subcommand_from import' -l recovery -d 'With the recovery code, not the passphrase'
 complete -c ext4crypt -n '__fish_seen_subcommand_from import' -l key-file -r -F -d 'With a key file, not the passphrase'

@@ -8,7 +8,7 @@
 #include <fstream>
 
 #include "common/recovery_code.h"
-#include "keys/bundle.h"
+#include "keys/export.h"
 #include "keys/protectors/hkdf_protector.h"
 #include "keys/protectors/passphrase_protector.h"
 #include "tests/volume/survey_fixture.h"
@@ -31,16 +31,16 @@ class ExportedKeysTest : public SurveyTest {
     PassphraseProtector passphrase({.memory_mib = 8, .passes = 4});
     const SecretBuffer code = SecretBuffer::CopyOf(std::string(kRecoverySecretSize, 'r'));
     code_ = std::string(FormatRecoveryCode(code).text());
-    bundle_.uid = kOwner;
-    bundle_.keys = {Record("default", first), Record("work", second)};
-    const ProtectorBinding of_first = {.uid = kOwner, .identifier = bundle_.keys[0].identifier};
-    const ProtectorBinding of_second = {.uid = kOwner, .identifier = bundle_.keys[1].identifier};
-    bundle_.keys[0].protectors = {
+    export_.uid = kOwner;
+    export_.keys = {Record("default", first), Record("work", second)};
+    const ProtectorBinding of_first = {.uid = kOwner, .identifier = export_.keys[0].identifier};
+    const ProtectorBinding of_second = {.uid = kOwner, .identifier = export_.keys[1].identifier};
+    export_.keys[0].protectors = {
         passphrase.Wrap(of_first, first, SecretBuffer::CopyOf("a long passphrase")).value(),
         recovery.Wrap(of_first, first, code).value(),
         key_file.Wrap(of_first, first, Bytes('k')).value()};
-    bundle_.keys[1].protectors = {named.Wrap(of_second, second, first).value()};
-    WriteBundle();
+    export_.keys[1].protectors = {named.Wrap(of_second, second, first).value()};
+    WriteExport();
     std::ofstream(key_file_) << std::string(kKeyFileSize, 'k');
   }
   ~ExportedKeysTest() override {
@@ -56,8 +56,8 @@ class ExportedKeysTest : public SurveyTest {
     record.identifier = MasterKey::FromRaw(key.bytes()).value().identifier();
     return record;
   }
-  void WriteBundle() {
-    const std::vector<uint8_t> bytes = EncodeBundle(bundle_).value();
+  void WriteExport() {
+    const std::vector<uint8_t> bytes = EncodeExport(export_).value();
     WriteFile({bytes.begin(), bytes.end()});
   }
   void WriteFile(const std::string& bytes) {
@@ -81,7 +81,7 @@ class ExportedKeysTest : public SurveyTest {
   std::string file_;
   std::string key_file_;
   std::string code_;
-  Bundle bundle_;
+  Export export_;
   KeyRing opened_;
 };
 
@@ -122,11 +122,11 @@ TEST_F(ExportedKeysTest, WhatDoesNotFitIsToldFromWhatCannotBe) {
 }
 
 TEST_F(ExportedKeysTest, ADamagedFileIsRefusedBeforeAPassphraseIsRead) {
-  std::vector<uint8_t> bytes = EncodeBundle(bundle_).value();
+  std::vector<uint8_t> bytes = EncodeExport(export_).value();
   bytes[100] ^= 1;
   WriteFile({bytes.begin(), bytes.end()});
   EXPECT_EQ(Open(""), Reason::kExportUnusable);
-  WriteFile(std::string(kMaxBundleSize + 1, 'E'));
+  WriteFile(std::string(kMaxExportSize + 1, 'E'));
   EXPECT_EQ(Open(""), Reason::kExportUnusable);
   WriteFile("");
   EXPECT_EQ(Open(""), Reason::kExportUnusable);
@@ -134,22 +134,22 @@ TEST_F(ExportedKeysTest, ADamagedFileIsRefusedBeforeAPassphraseIsRead) {
 }
 
 TEST_F(ExportedKeysTest, ARecordOfAnotherPlaceDoesNotOpen) {
-  std::swap(bundle_.keys[0].identifier, bundle_.keys[1].identifier);
-  WriteBundle();
+  std::swap(export_.keys[0].identifier, export_.keys[1].identifier);
+  WriteExport();
   EXPECT_EQ(Open("a long passphrase\n"), Reason::kWrongCredential);
-  std::swap(bundle_.keys[0].identifier, bundle_.keys[1].identifier);
-  bundle_.keys[1].protectors[0].wrapped_key[0] ^= 1;
-  WriteBundle();
+  std::swap(export_.keys[0].identifier, export_.keys[1].identifier);
+  export_.keys[1].protectors[0].wrapped_key[0] ^= 1;
+  WriteExport();
   EXPECT_EQ(Open("a long passphrase\n"), Reason::kExportUnusable);
   EXPECT_TRUE(opened_.empty());
 }
 
 TEST_F(ExportedKeysTest, ADerivationThatTakesForeverIsNotBegun) {
   // Passes and MiB, little-endian, behind the algorithm.
-  bundle_.keys[0].protectors[0].parameters[1] = 64;
-  bundle_.keys[0].protectors[0].parameters[6] = 4;  // 1024 MiB
-  bundle_.keys[0].protectors[0].parameters[5] = 0;
-  WriteBundle();
+  export_.keys[0].protectors[0].parameters[1] = 64;
+  export_.keys[0].protectors[0].parameters[6] = 4;  // 1024 MiB
+  export_.keys[0].protectors[0].parameters[5] = 0;
+  WriteExport();
   EXPECT_EQ(Open("a long passphrase\n"), Reason::kExportUnusable);
 }
 

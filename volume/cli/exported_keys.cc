@@ -8,9 +8,9 @@
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
 #include "common/status_macros.h"
-#include "keys/bundle.h"
+#include "keys/export.h"
 #include "keys/key_file.h"
-#include "keys/open_bundle.h"
+#include "keys/open_export.h"
 #include "keys/protectors/all_kinds.h"
 #include "terminal/prompt.h"
 #include "volume/reason.h"
@@ -45,9 +45,9 @@ absl::Status Translated(const absl::Status& status, const std::string& file) {
               absl::StrCat(file, ": ", status.message(), subject.empty() ? "" : ": ", subject));
 }
 
-absl::StatusOr<Bundle> ReadBundle(const std::string& file) {
-  ASSIGN_OR_RETURN(const std::string bytes, ReadBundleFile(file));
-  return DecodeBundle(
+absl::StatusOr<Export> ReadExport(const std::string& file) {
+  ASSIGN_OR_RETURN(const std::string bytes, ReadExportFile(file));
+  return DecodeExport(
       absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()));
 }
 
@@ -73,10 +73,10 @@ absl::Status AddExportedKeys(const ExportedKeyOptions& options, KeyRing& keys) {
   const ProtectorKinds kinds = AllProtectorKinds({});
   for (const std::string& file : options.files) {
     // Before anybody types a passphrase for it.
-    const auto bundle = ReadBundle(file);
-    if (!bundle.ok()) return Translated(bundle.status(), file);
+    const auto exported = ReadExport(file);
+    if (!exported.ok()) return Translated(exported.status(), file);
     ASSIGN_OR_RETURN(const Credential credential, CredentialFor(options, file));
-    const auto opened = OpenBundle(*bundle, kinds, credential);
+    const auto opened = OpenExport(*exported, kinds, credential);
     if (!opened.ok()) return Translated(opened.status(), file);
     for (const PlainKey& plain : *opened) {
       ASSIGN_OR_RETURN(MasterKey key, MasterKey::FromRaw(plain.key.bytes()));

@@ -43,7 +43,7 @@ class Harness {
                                          .default_key = default_key_,
                                          .enrolment = enrolment_,
                                          .named_keys = named_keys_,
-                                         .transfer = transfer_,
+                                         .exports = exports_,
                                          .derivations = pool_,
                                          .quick = pool_},
                                         uid));
@@ -115,7 +115,7 @@ class Harness {
   FakeNamedKeyStore named_store_{store_};
   NamedKeys named_keys_{store_, named_store_, kinds_, held_, clock_};
   UserKeys user_keys_{store_, held_, default_key_, named_keys_, sessions_};
-  Transfer transfer_{store_, kinds_, opener_, enrolment_, held_};
+  Exports exports_{store_, kinds_, opener_, enrolment_, held_};
   WorkerPool pool_{{.threads = 1}};
   std::vector<std::unique_ptr<grpc::Service>> services_;
   std::vector<std::unique_ptr<grpc::Server>> servers_;

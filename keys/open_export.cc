@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "keys/open_bundle.h"
+#include "keys/open_export.h"
 
 #include <utility>
 
@@ -11,20 +11,21 @@
 
 namespace ext4crypt {
 
-absl::StatusOr<std::vector<PlainKey>> OpenBundle(const Bundle& bundle, const ProtectorKinds& kinds,
+absl::StatusOr<std::vector<PlainKey>> OpenExport(const Export& exported,
+                                                 const ProtectorKinds& kinds,
                                                  const RecordOpener& open_default) {
   std::vector<PlainKey> keys;
-  for (const ProtectorRecord& record : bundle.keys[0].protectors) {
+  for (const ProtectorRecord& record : exported.keys[0].protectors) {
     if (!kinds.at(record.kind)->IsAffordable(record)) {
       return Error(ErrorReason::kRecordUnusable, "its passphrase costs more than is done for it");
     }
   }
-  ASSIGN_OR_RETURN(OpenedKey first, open_default(bundle.keys[0]));
+  ASSIGN_OR_RETURN(OpenedKey first, open_default(exported.keys[0]));
   keys.push_back(
-      {.name = bundle.keys[0].name, .record = bundle.keys[0], .key = std::move(first.key)});
-  for (size_t i = 1; i < bundle.keys.size(); ++i) {
-    const KeyRecord& record = bundle.keys[i];
-    const ProtectorBinding binding{.uid = bundle.uid, .identifier = record.identifier};
+      {.name = exported.keys[0].name, .record = exported.keys[0], .key = std::move(first.key)});
+  for (size_t i = 1; i < exported.keys.size(); ++i) {
+    const KeyRecord& record = exported.keys[i];
+    const ProtectorBinding binding{.uid = exported.uid, .identifier = record.identifier};
     if (!IsKeyName(record.name)) return Error(ErrorReason::kRecordUnusable, "an impossible name");
     auto key =
         kinds.at(ProtectorKind::kDefaultKey)->Unwrap(binding, record.protectors[0], keys[0].key);
@@ -36,10 +37,11 @@ absl::StatusOr<std::vector<PlainKey>> OpenBundle(const Bundle& bundle, const Pro
   return keys;
 }
 
-absl::StatusOr<std::vector<PlainKey>> OpenBundle(const Bundle& bundle, const ProtectorKinds& kinds,
+absl::StatusOr<std::vector<PlainKey>> OpenExport(const Export& exported,
+                                                 const ProtectorKinds& kinds,
                                                  const Credential& credential) {
   ASSIGN_OR_RETURN(const SecretBuffer secret, SecretOf(credential));
-  return OpenBundle(bundle, kinds, [&](const KeyRecord& record) {
+  return OpenExport(exported, kinds, [&](const KeyRecord& record) {
     return OpenRecord(record, credential.kind, secret, kinds);
   });
 }

@@ -11,7 +11,7 @@ namespace {
 
 using testing::HasSubstr;
 
-class TransferTest : public KeydTest {
+class ExportImportTest : public KeydTest {
  protected:
   void SetUp() override {
     KeydTest::SetUp();
@@ -61,7 +61,7 @@ class TransferTest : public KeydTest {
   std::string code_;
 };
 
-TEST_F(TransferTest, SameUserHasAllKeysAndAllWaysToUnlock) {
+TEST_F(ExportImportTest, SameUserHasAllKeysAndAllWaysToUnlock) {
   struct stat info = {};
   ASSERT_EQ(stat(file_.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0600U);
@@ -77,7 +77,7 @@ TEST_F(TransferTest, SameUserHasAllKeysAndAllWaysToUnlock) {
   EXPECT_EQ(Reason(WithPassphrase(alice(), {"import", file_})), "ALREADY_ENROLLED");
 }
 
-TEST_F(TransferTest, RecoveryCodeImportsWithANewPassphrase) {
+TEST_F(ExportImportTest, RecoveryCodeImportsWithANewPassphrase) {
   const RunResult imported =
       WithPassphrase(alice(), {"import", file_, "--recovery"}, code_ + "\nanother passphrase\n");
   ASSERT_EQ(imported.exit_code, 0) << imported.out << imported.err;
@@ -86,7 +86,7 @@ TEST_F(TransferTest, RecoveryCodeImportsWithANewPassphrase) {
   EXPECT_TRUE(Reads(alice(), work_dir_));
 }
 
-TEST_F(TransferTest, AnotherUidGetsANewRecoveryCode) {
+TEST_F(ExportImportTest, AnotherUidGetsANewRecoveryCode) {
   GiveFileTo(bob());
   const RunResult imported = WithPassphrase(bob(), {"import", file_});
   ASSERT_EQ(imported.exit_code, 0) << imported.out << imported.err;
@@ -103,7 +103,7 @@ TEST_F(TransferTest, AnotherUidGetsANewRecoveryCode) {
 }
 
 // The store is lost and nothing is unlocked: the image and the export are all there is.
-TEST_F(TransferTest, TheOfflineReaderOpensTheFilesWithoutTheService) {
+TEST_F(ExportImportTest, TheOfflineReaderOpensTheFilesWithoutTheService) {
   ASSERT_EQ(StopDaemon(), 0);
   Unmount(volume_);
   const std::string image = work() + "/a.img";
@@ -138,7 +138,7 @@ TEST_F(TransferTest, TheOfflineReaderOpensTheFilesWithoutTheService) {
 }
 
 // Both are files of 64 bytes, so the option is all that tells them apart.
-TEST_F(TransferTest, AKeyFileOpensAnExportAndIsNoMasterKey) {
+TEST_F(ExportImportTest, AKeyFileOpensAnExportAndIsNoMasterKey) {
   ASSERT_EQ(StopDaemon(), 0);
   Unmount(volume_);
   const std::string image = work() + "/a.img";
@@ -156,7 +156,7 @@ TEST_F(TransferTest, AKeyFileOpensAnExportAndIsNoMasterKey) {
   EXPECT_EQ(verify({"--master-key", key_file_}), kKeyMissing) << "it is the key of no file";
 }
 
-TEST_F(TransferTest, BesideADefaultKeyUnderAName) {
+TEST_F(ExportImportTest, BesideADefaultKeyUnderAName) {
   GiveFileTo(bob());
   Enrol(bob(), "bob's own passphrase");
   EXPECT_EQ(Reason(WithPassphrase(bob(), {"import", file_, "--as", "old"})), "KEY_LOCKED");
@@ -174,7 +174,7 @@ TEST_F(TransferTest, BesideADefaultKeyUnderAName) {
   EXPECT_TRUE(Reads(bob(), dir_));
 }
 
-TEST_F(TransferTest, WrongGuessesAndDamageImportNothing) {
+TEST_F(ExportImportTest, WrongGuessesAndDamageImportNothing) {
   GiveFileTo(bob());
   // Five are free; then the waits double, and one comes that is not over by the next guess.
   int guesses = 0;
@@ -198,7 +198,7 @@ TEST_F(TransferTest, WrongGuessesAndDamageImportNothing) {
   EXPECT_EQ(JsonField(Cli(alice(), {"status"}).out, "enrolled"), "false");
 }
 
-TEST_F(TransferTest, ExportNeedsTheCredentialAndReplacesNoFile) {
+TEST_F(ExportImportTest, ExportNeedsTheCredentialAndReplacesNoFile) {
   Enrol(bob(), kPassphrase);
   const std::string bobs = work() + "/stick/bobs";
   EXPECT_EQ(Reason(WithPassphrase(bob(), {"export", bobs}, "not the passphrase\n")),

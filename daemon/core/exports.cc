@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "daemon/core/transfer.h"
+#include "daemon/core/exports.h"
 
 #include <algorithm>
 #include <utility>
@@ -11,50 +11,50 @@
 
 namespace ext4crypt {
 
-absl::StatusOr<Bundle> Transfer::OwnKeys(Uid uid) {
-  Bundle bundle{.uid = uid};
-  ASSIGN_OR_RETURN(bundle.keys, store_.ListKeys(uid));
-  const auto at = std::find_if(bundle.keys.begin(), bundle.keys.end(),
+absl::StatusOr<Export> Exports::OwnKeys(Uid uid) {
+  Export exported{.uid = uid};
+  ASSIGN_OR_RETURN(exported.keys, store_.ListKeys(uid));
+  const auto at = std::find_if(exported.keys.begin(), exported.keys.end(),
                                [](const KeyRecord& key) { return key.name == kDefaultKeyName; });
-  if (at == bundle.keys.end()) return Error(ErrorReason::kChangedMeanwhile, "the key is gone");
-  std::rotate(bundle.keys.begin(), at, at + 1);
-  return bundle;
+  if (at == exported.keys.end()) return Error(ErrorReason::kChangedMeanwhile, "the key is gone");
+  std::rotate(exported.keys.begin(), at, at + 1);
+  return exported;
 }
 
-absl::StatusOr<std::vector<uint8_t>> Transfer::Export(Uid uid, const Credential& credential) {
+absl::StatusOr<std::vector<uint8_t>> Exports::Make(Uid uid, const Credential& credential) {
   ASSIGN_OR_RETURN(const KeyRecord record, store_.FindKey(uid, kDefaultKeyName));
   RETURN_IF_ERROR(opener_.Open(record, credential).status());
-  ASSIGN_OR_RETURN(const Bundle bundle, OwnKeys(uid));
-  return EncodeBundle(bundle);
+  ASSIGN_OR_RETURN(const Export exported, OwnKeys(uid));
+  return EncodeExport(exported);
 }
 
-absl::StatusOr<Bundle> Transfer::Copy(Uid uid) {
+absl::StatusOr<Export> Exports::MakeForVolume(Uid uid) {
   // For its kNotEnrolled.
   RETURN_IF_ERROR(store_.FindKey(uid, kDefaultKeyName).status());
-  ASSIGN_OR_RETURN(Bundle bundle, OwnKeys(uid));
-  std::vector<ProtectorRecord>& protectors = bundle.keys[0].protectors;
+  ASSIGN_OR_RETURN(Export exported, OwnKeys(uid));
+  std::vector<ProtectorRecord>& protectors = exported.keys[0].protectors;
   std::erase_if(protectors, [](const ProtectorRecord& protector) {
     return protector.kind == ProtectorKind::kPassphrase;
   });
   if (protectors.empty()) {
     return Error(ErrorReason::kNoSuchProtector, "nothing but the passphrase opens the key");
   }
-  return bundle;
+  return exported;
 }
 
-absl::StatusOr<ImportedKeys> Transfer::Import(Uid uid, absl::Span<const uint8_t> bytes,
-                                              const Credential& credential,
-                                              const SecretBuffer& new_passphrase,
-                                              const std::string& name,
-                                              const std::optional<KeyIdentifier>& expected) {
-  ASSIGN_OR_RETURN(const Bundle bundle, DecodeBundle(bytes));
+absl::StatusOr<ImportedKeys> Exports::Import(Uid uid, absl::Span<const uint8_t> bytes,
+                                             const Credential& credential,
+                                             const SecretBuffer& new_passphrase,
+                                             const std::string& name,
+                                             const std::optional<KeyIdentifier>& expected) {
+  ASSIGN_OR_RETURN(const Export exported, DecodeExport(bytes));
   // Before anything is opened. What is opened is then held against this identifier in its turn.
-  if (expected.has_value() && bundle.keys[0].identifier != *expected) {
+  if (expected.has_value() && exported.keys[0].identifier != *expected) {
     return Error(ErrorReason::kRecordUnusable, "the keys of another default key");
   }
   ASSIGN_OR_RETURN(std::vector<PlainKey> keys,
-                   OpenBundle(bundle, kinds_, [&](const KeyRecord& record) {
-                     // The uid of the bundle is only a number that somebody wrote.
+                   OpenExport(exported, kinds_, [&](const KeyRecord& record) {
+                     // The uid in the export is only a number that somebody wrote.
                      return opener_.Open(record, credential, uid);
                    }));
   if (!name.empty()) return ImportAsNamed(uid, std::move(keys), name);
@@ -64,14 +64,14 @@ absl::StatusOr<ImportedKeys> Transfer::Import(Uid uid, absl::Span<const uint8_t>
   for (PlainKey& plain : keys) {
     imported.names.push_back(plain.name);
     plain.record.uid = uid;
-    if (uid != bundle.uid && plain.name != kDefaultKeyName) {
+    if (uid != exported.uid && plain.name != kDefaultKeyName) {
       ASSIGN_OR_RETURN(plain.record.protectors,
                        enrolment_.WrapForDefaultKey(uid, plain.key, keys[0].key));
     }
     records.push_back(plain.record);
   }
   std::vector<ProtectorRecord>& protectors = records[0].protectors;
-  if (uid != bundle.uid) {
+  if (uid != exported.uid) {
     // Key files and the old code are bound to the old uid; who has them proves nothing here.
     const bool typed = credential.kind == ProtectorKind::kPassphrase;
     ASSIGN_OR_RETURN(Enrolment::NewProtectors made,
@@ -95,8 +95,8 @@ absl::StatusOr<ImportedKeys> Transfer::Import(Uid uid, absl::Span<const uint8_t>
   return imported;
 }
 
-absl::StatusOr<ImportedKeys> Transfer::ImportAsNamed(Uid uid, std::vector<PlainKey> keys,
-                                                     const std::string& name) {
+absl::StatusOr<ImportedKeys> Exports::ImportAsNamed(Uid uid, std::vector<PlainKey> keys,
+                                                    const std::string& name) {
   const auto ours = held_.FindDefault(uid);
   if (ours == nullptr) return Error(ErrorReason::kKeyLocked, "the default key is not held");
   ASSIGN_OR_RETURN(const std::vector<KeyRecord> present, store_.ListKeys(uid));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "client/fs/key_copy.h"
+#include "client/fs/volume_export.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 #include "common/mountinfo.h"
 #include "common/status_macros.h"
 #include "common/unique_fd.h"
-#include "keys/bundle.h"
+#include "keys/export.h"
 
 namespace ext4crypt {
 namespace {
@@ -26,14 +26,14 @@ constexpr char kPlaceName[] = ".ext4crypt";
 constexpr ino_t kTopInode = 2;  // of ext4: EXT4_ROOT_INO
 constexpr size_t kIdentifierHexSize = 32;
 
-absl::Status CopyError(int err, absl::string_view what, const std::string& path) {
+absl::Status ExportError(int err, absl::string_view what, const std::string& path) {
   return ErrnoError(ErrorReason::kRecordUnusable, err, what, path);
 }
 
 // The top of the volume that `path` is on, wherever else parts of it are mounted.
 absl::StatusOr<std::string> TopOf(const std::string& path) {
   struct stat info = {};
-  if (::stat(path.c_str(), &info) != 0) return CopyError(errno, "find", path);
+  if (::stat(path.c_str(), &info) != 0) return ExportError(errno, "find", path);
   ASSIGN_OR_RETURN(const std::vector<Mount> mounts, ReadMountInfo());
   for (const Mount& mount : mounts) {
     struct stat top = {};
@@ -53,9 +53,9 @@ std::string PlaceOn(const std::string& top) {
 // Nobody but root and the user may move things about in it, or exchange it.
 absl::StatusOr<UniqueFd> OpenPlace(const std::string& place) {
   UniqueFd fd(::open(place.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!fd.valid()) return CopyError(errno, "open", place);
+  if (!fd.valid()) return ExportError(errno, "open", place);
   struct stat info = {};
-  if (::fstat(fd.get(), &info) != 0) return CopyError(errno, "look at", place);
+  if (::fstat(fd.get(), &info) != 0) return ExportError(errno, "look at", place);
   const bool others_write = (info.st_mode & (S_IWGRP | S_IWOTH)) != 0;
   if ((info.st_uid != 0 && info.st_uid != ::geteuid()) ||
       (others_write && (info.st_mode & S_ISVTX) == 0)) {
@@ -77,7 +77,7 @@ bool MakePlace(const std::string& top, const std::string& place) {
          ::fsync(fd.get()) == 0;
 }
 
-UniqueFd OpenCopy(int place, const std::string& name) {
+UniqueFd OpenExportFile(int place, const std::string& name) {
   return UniqueFd(
       ::openat(place, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
 }
@@ -93,18 +93,18 @@ absl::Status Replace(int place, const std::string& name, const std::string& path
   ::unlinkat(place, fresh.c_str(), 0);  // of a run that was killed
   const UniqueFd fd(
       ::openat(place, fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!fd.valid()) return CopyError(errno, "create", path);
+  if (!fd.valid()) return ExportError(errno, "create", path);
   struct statx info = {};
   absl::Status status;
   if (::statx(fd.get(), "", AT_EMPTY_PATH, STATX_BASIC_STATS, &info) != 0) {
-    status = CopyError(errno, "look at", path);
+    status = ExportError(errno, "look at", path);
   } else if ((info.stx_attributes & STATX_ATTR_ENCRYPTED) != 0) {
     status = Error(ErrorReason::kRecordUnusable,
-                   "the place is encrypted itself: a copy there opens nothing", path);
+                   "the place is encrypted itself: an export there opens nothing", path);
   } else if (::write(fd.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()) ||
              ::fsync(fd.get()) != 0 || ::renameat(place, fresh.c_str(), place, name.c_str()) != 0 ||
              ::fsync(place) != 0) {
-    status = CopyError(errno, "write", path);
+    status = ExportError(errno, "write", path);
   }
   if (!status.ok()) ::unlinkat(place, fresh.c_str(), 0);
   return status;
@@ -114,9 +114,9 @@ std::string CauseOf(const absl::Status& status) { return std::string(status.mess
 
 }  // namespace
 
-KeyCopyResult WriteKeyCopy(const std::string& path, const std::string& identifier_hex,
-                           const std::string& bytes, bool make_place) {
-  KeyCopyResult result;
+VolumeExportResult WriteVolumeExport(const std::string& path, const std::string& identifier_hex,
+                                     const std::string& bytes, bool make_place) {
+  VolumeExportResult result;
   const auto top = TopOf(path);
   if (!top.ok()) {
     result.cause = CauseOf(top.status());
@@ -126,7 +126,7 @@ KeyCopyResult WriteKeyCopy(const std::string& path, const std::string& identifie
   struct stat info = {};
   if (::lstat(place.c_str(), &info) != 0 && errno == ENOENT &&
       !(make_place && MakePlace(*top, place))) {
-    return {.state = KeyCopyState::kNoPlace, .path = place};
+    return {.state = VolumeExportState::kNoPlace, .path = place};
   }
   result.path = absl::StrCat(place, "/", identifier_hex);
   const auto dir = OpenPlace(place);
@@ -134,50 +134,51 @@ KeyCopyResult WriteKeyCopy(const std::string& path, const std::string& identifie
     result.cause = CauseOf(dir.status());
     return result;
   }
-  const UniqueFd present = OpenCopy(dir->get(), identifier_hex);
+  const UniqueFd present = OpenExportFile(dir->get(), identifier_hex);
   if (present.valid() || errno != ENOENT) {
     if (!present.valid() || !IsOwnFile(present.get())) {
       result.cause = "something of somebody else has its name";
       return result;
     }
-    const auto old = ReadBundleFile(present.get(), result.path);
+    const auto old = ReadExportFile(present.get(), result.path);
     if (old.ok() && *old == bytes) {
-      result.state = KeyCopyState::kUnchanged;
+      result.state = VolumeExportState::kUnchanged;
       return result;
     }
   }
   const absl::Status replaced = Replace(dir->get(), identifier_hex, result.path, bytes);
   if (replaced.ok()) {
-    result.state = KeyCopyState::kWritten;
+    result.state = VolumeExportState::kWritten;
   } else {
     result.cause = CauseOf(replaced);
   }
   return result;
 }
 
-absl::StatusOr<KeyCopy> FindKeyCopy(const std::string& path, const std::string& not_this_hex) {
+absl::StatusOr<VolumeExport> FindVolumeExport(const std::string& path,
+                                              const std::string& not_this_hex) {
   ASSIGN_OR_RETURN(const std::string top, TopOf(path));
   const std::string place = PlaceOn(top);
   ASSIGN_OR_RETURN(UniqueFd dir, OpenPlace(place));
   const int place_fd = dir.get();
   const std::unique_ptr<DIR, int (*)(DIR*)> entries(::fdopendir(dir.release()), &::closedir);
-  if (entries == nullptr) return CopyError(errno, "list", place);
-  std::vector<KeyCopy> found;
+  if (entries == nullptr) return ExportError(errno, "list", place);
+  std::vector<VolumeExport> found;
   while (const struct dirent* entry = ::readdir(entries.get())) {
     const std::string name = entry->d_name;
     if (name.size() != kIdentifierHexSize || !FromHex(name).has_value() || name == not_this_hex) {
       continue;
     }
-    const UniqueFd fd = OpenCopy(place_fd, name);
+    const UniqueFd fd = OpenExportFile(place_fd, name);
     // Others' are others', whatever their names say.
     if (!fd.valid() || !IsOwnFile(fd.get())) continue;
-    KeyCopy copy{.path = absl::StrCat(place, "/", name), .identifier_hex = name};
-    ASSIGN_OR_RETURN(copy.bytes, ReadBundleFile(fd.get(), copy.path));
-    found.push_back(std::move(copy));
+    VolumeExport one{.path = absl::StrCat(place, "/", name), .identifier_hex = name};
+    ASSIGN_OR_RETURN(one.bytes, ReadExportFile(fd.get(), one.path));
+    found.push_back(std::move(one));
   }
-  if (found.empty()) return Error(ErrorReason::kRecordUnusable, "no copy of yours", place);
+  if (found.empty()) return Error(ErrorReason::kRecordUnusable, "no export of yours", place);
   if (found.size() > 1) {
-    return Error(ErrorReason::kRecordUnusable, "several copies of yours: name one as FILE", place);
+    return Error(ErrorReason::kRecordUnusable, "several exports of yours: name one as FILE", place);
   }
   return std::move(found[0]);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The keys in a bundle of exported ones, opened: by the service to import them, by the offline
+// The keys in a exported of exported ones, opened: by the service to import them, by the offline
 // reader to look at a volume.
 #pragma once
 
@@ -9,8 +9,8 @@
 
 #include "absl/status/statusor.h"
 #include "common/secret_buffer.h"
-#include "keys/bundle.h"
 #include "keys/credential.h"
+#include "keys/export.h"
 
 namespace ext4crypt {
 
@@ -24,12 +24,12 @@ struct PlainKey {
 using RecordOpener = std::function<absl::StatusOr<OpenedKey>(const KeyRecord& record)>;
 
 // All of them, the default key first, each checked against its identifier. `kinds` has all kinds
-// that a bundle can hold. The errors of `open_default`, and kRecordUnusable.
-[[nodiscard]] absl::StatusOr<std::vector<PlainKey>> OpenBundle(const Bundle& bundle,
+// that a exported can hold. The errors of `open_default`, and kRecordUnusable.
+[[nodiscard]] absl::StatusOr<std::vector<PlainKey>> OpenExport(const Export& exported,
                                                                const ProtectorKinds& kinds,
                                                                const RecordOpener& open_default);
 // By one credential, where nobody counts guesses. Also the errors of SecretOf() and OpenRecord().
-[[nodiscard]] absl::StatusOr<std::vector<PlainKey>> OpenBundle(const Bundle& bundle,
+[[nodiscard]] absl::StatusOr<std::vector<PlainKey>> OpenExport(const Export& exported,
                                                                const ProtectorKinds& kinds,
                                                                const Credential& credential);
 

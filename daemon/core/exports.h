@@ -10,7 +10,7 @@
 #include "daemon/core/enrolment.h"
 #include "daemon/core/held_keys.h"
 #include "daemon/core/key_store.h"
-#include "keys/open_bundle.h"
+#include "keys/open_export.h"
 
 namespace ext4crypt {
 
@@ -21,20 +21,20 @@ struct ImportedKeys {
 };
 
 // Safe to call from any thread.
-class Transfer {
+class Exports {
  public:
-  Transfer(KeyStore& store, const ProtectorKinds& kinds, KeyOpener& opener, Enrolment& enrolment,
-           const HeldKeys& held)
+  Exports(KeyStore& store, const ProtectorKinds& kinds, KeyOpener& opener, Enrolment& enrolment,
+          const HeldKeys& held)
       : store_(store), kinds_(kinds), opener_(opener), enrolment_(enrolment), held_(held) {}
 
   // All keys of the user's own, wrapped as they are. The credential is asked for because the
   // result can be guessed at without our limits. Keys others share stay with them.
-  [[nodiscard]] absl::StatusOr<std::vector<uint8_t>> Export(Uid uid, const Credential& credential);
+  [[nodiscard]] absl::StatusOr<std::vector<uint8_t>> Make(Uid uid, const Credential& credential);
 
   // The same for a volume, where everybody who gets at the disk can try what opens it: without
   // passphrases, whatever they cost to try. No credential is asked for, since nothing in it can be
   // guessed. kNoSuchProtector when neither a recovery code nor a key file would open it.
-  [[nodiscard]] absl::StatusOr<Bundle> Copy(Uid uid);
+  [[nodiscard]] absl::StatusOr<Export> MakeForVolume(Uid uid);
 
   // For a user without keys here: the same keys, with the same protectors if the uid is the same;
   // else wrapped anew, under `credential` and a new recovery code. `new_passphrase` replaces the
@@ -44,13 +44,13 @@ class Transfer {
   // With `expected`: refused unless that is the default key in it.
   // kRecordUnusable, kAlreadyEnrolled, kKeyExists, kTooManyKeys.
   [[nodiscard]] absl::StatusOr<ImportedKeys> Import(
-      Uid uid, absl::Span<const uint8_t> bundle, const Credential& credential,
+      Uid uid, absl::Span<const uint8_t> exported, const Credential& credential,
       const SecretBuffer& new_passphrase, const std::string& name,
       const std::optional<KeyIdentifier>& expected = std::nullopt);
 
  private:
   // All keys of the user's own, the default one first.
-  [[nodiscard]] absl::StatusOr<Bundle> OwnKeys(Uid uid);
+  [[nodiscard]] absl::StatusOr<Export> OwnKeys(Uid uid);
   [[nodiscard]] absl::StatusOr<ImportedKeys> ImportAsNamed(Uid uid, std::vector<PlainKey> keys,
                                                            const std::string& name);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The copy of a user's keys on the volume: the store is lost, the volume is not.
+// The export of a user's keys on the volume: the store is lost, the volume is not.
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,7 +12,7 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-class VolumeCopyTest : public KeydTest {
+class VolumeExportTest : public KeydTest {
  protected:
   void SetUp() override {
     KeydTest::SetUp();
@@ -23,7 +23,7 @@ class VolumeCopyTest : public KeydTest {
     Unlock(alice(), kPassphrase);
     key_ = JsonField(Cli(alice(), {"status"}).out, "identifier");
     place_ = volume_ + "/.ext4crypt";
-    copy_ = place_ + "/" + key_;
+    export_ = place_ + "/" + key_;
   }
   void MakePlace() { MustRun({"install", "-d", "-m", "1777", place_}); }
   // With a file in it, which anybody may read who has the key.
@@ -60,10 +60,10 @@ class VolumeCopyTest : public KeydTest {
   std::string code_;
   std::string key_;
   std::string place_;
-  std::string copy_;
+  std::string export_;
 };
 
-TEST_F(VolumeCopyTest, LostStoreComesBackFromTheVolumeWithTheRecoveryCode) {
+TEST_F(VolumeExportTest, LostStoreComesBackFromTheVolumeWithTheRecoveryCode) {
   MakePlace();
   const std::string dir = MakeSecretDir();
   ASSERT_EQ(Cli(alice(), {"key", "create", "work"}).exit_code, 0);
@@ -73,7 +73,7 @@ TEST_F(VolumeCopyTest, LostStoreComesBackFromTheVolumeWithTheRecoveryCode) {
       0);
   MustRun({"sh", "-c", "echo secret >" + work_dir + "/file; chmod -R a+rX " + work_dir});
   struct stat info = {};
-  ASSERT_EQ(stat(copy_.c_str(), &info), 0);
+  ASSERT_EQ(stat(export_.c_str(), &info), 0);
   EXPECT_EQ(info.st_uid, alice());
   EXPECT_EQ(info.st_mode & 07777, 0600U);
   LoseTheStore();
@@ -87,21 +87,21 @@ TEST_F(VolumeCopyTest, LostStoreComesBackFromTheVolumeWithTheRecoveryCode) {
   EXPECT_TRUE(Reads(alice(), work_dir));
 }
 
-TEST_F(VolumeCopyTest, HoldsNothingThatAPassphraseOpens) {
+TEST_F(VolumeExportTest, HoldsNothingThatAPassphraseOpens) {
   MakePlace();
   MakeSecretDir();
-  ASSERT_TRUE(Exists(copy_));
+  ASSERT_TRUE(Exists(export_));
   LoseTheStore();
   const RunResult refused = Cli(alice(), {"import", "--from-volume", volume_});
   EXPECT_EQ(refused.exit_code, 2) << "a passphrase is not asked for";
   // As a file it may be given one, and has nothing that would fit.
-  EXPECT_EQ(Reason(Cli(alice(), {"import", copy_, "--passphrase-fd", "3"},
+  EXPECT_EQ(Reason(Cli(alice(), {"import", export_, "--passphrase-fd", "3"},
                        std::string(kPassphrase) + "\n")),
             "WRONG_PASSPHRASE");
   EXPECT_EQ(JsonField(Cli(alice(), {"status"}).out, "enrolled"), "false");
 }
 
-TEST_F(VolumeCopyTest, FollowsEachChangeOfWhatOpensTheKey) {
+TEST_F(VolumeExportTest, FollowsEachChangeOfWhatOpensTheKey) {
   MakePlace();
   MakeSecretDir();
   const std::string stick = work() + "/stick";
@@ -140,7 +140,7 @@ TEST_F(VolumeCopyTest, FollowsEachChangeOfWhatOpensTheKey) {
             0);
 }
 
-TEST_F(VolumeCopyTest, WithoutAPlaceTheUserIsToldAndNothingIsMade) {
+TEST_F(VolumeExportTest, WithoutAPlaceTheUserIsToldAndNothingIsMade) {
   const std::string dir = MakeDir(volume_ + "/d", alice());
   const RunResult set = RunAs(alice(), {EXT4CRYPT_TEST_BIN "/ext4crypt", "--socket", socket(),
                                         "setpolicy", dir, "--allow-unauthenticated"});
@@ -148,44 +148,44 @@ TEST_F(VolumeCopyTest, WithoutAPlaceTheUserIsToldAndNothingIsMade) {
   EXPECT_THAT(set.out, HasSubstr("mkdir -m 1777 " + place_));
   EXPECT_FALSE(Exists(place_));
   EXPECT_EQ(Reason(ImportWith(alice(), volume_, code_)), "RECORD_UNUSABLE");
-  // There later: the next unlock puts the copy into it.
+  // There later: the next unlock puts the export into it.
   MakePlace();
   Unlock(alice(), kPassphrase);
-  EXPECT_TRUE(Exists(copy_));
+  EXPECT_TRUE(Exists(export_));
 }
 
-TEST_F(VolumeCopyTest, OnAVolumeOfTheUsersOwnThePlaceIsMade) {
+TEST_F(VolumeExportTest, OnAVolumeOfTheUsersOwnThePlaceIsMade) {
   MustRun({"chown", std::to_string(alice()), volume_});
   MakeSecretDir();
-  EXPECT_TRUE(Exists(copy_));
+  EXPECT_TRUE(Exists(export_));
 }
 
-TEST_F(VolumeCopyTest, OthersCanNeitherPutOneThereNorHaveTheirPlaceUsed) {
+TEST_F(VolumeExportTest, OthersCanNeitherPutOneThereNorHaveTheirPlaceUsed) {
   MakePlace();
   // Before alice's first: a link to a file of hers, which must not be written, and a file.
   MustRun({"sh", "-c",
            "echo precious >" + work() + "/precious; chown " + std::to_string(alice()) + " " +
                work() + "/precious"});
-  ASSERT_EQ(RunAs(bob(), {"ln", "-s", work() + "/precious", copy_}).exit_code, 0);
+  ASSERT_EQ(RunAs(bob(), {"ln", "-s", work() + "/precious", export_}).exit_code, 0);
   const std::string dir = MakeDir(volume_ + "/d", alice());
   const RunResult set = Cli(alice(), {"setpolicy", dir, "--allow-unauthenticated"});
   EXPECT_EQ(set.exit_code, 0) << "the directory is encrypted all the same";
   EXPECT_THAT(set.out, HasSubstr("somebody else"));
   EXPECT_EQ(RunAs(0, {"cat", work() + "/precious"}).out, "precious\n");
-  MustRun({"rm", copy_});
+  MustRun({"rm", export_});
   Unlock(alice(), kPassphrase);
-  ASSERT_TRUE(Exists(copy_));
-  // bob's copy under alice's name, were he able to: a file of his is not taken for hers.
-  MustRun({"chown", std::to_string(bob()), copy_});
+  ASSERT_TRUE(Exists(export_));
+  // bob's export under alice's name, were he able to: a file of his is not taken for hers.
+  MustRun({"chown", std::to_string(bob()), export_});
   LoseTheStore();
   EXPECT_EQ(Reason(ImportWith(alice(), volume_, code_)), "RECORD_UNUSABLE");
-  MustRun({"chown", std::to_string(alice()), copy_});
+  MustRun({"chown", std::to_string(alice()), export_});
   // A directory that others may rename things in.
   MustRun({"chmod", "0777", place_});
   EXPECT_EQ(Reason(ImportWith(alice(), volume_, code_)), "RECORD_UNUSABLE");
 }
 
-TEST_F(VolumeCopyTest, HostileCopyOpensNothingAndImportsNothing) {
+TEST_F(VolumeExportTest, HostileExportOpensNothingAndImportsNothing) {
   MakePlace();
   MakeSecretDir();
   // The keys of somebody else under alice's name: who has the disk can write anything to it.
@@ -195,8 +195,8 @@ TEST_F(VolumeCopyTest, HostileCopyOpensNothingAndImportsNothing) {
   const std::string bobs = place_ + "/" + JsonField(Cli(bob(), {"status"}).out, "identifier");
   ASSERT_TRUE(Exists(bobs));
   LoseTheStore();
-  MustRun({"cp", "-p", copy_, work() + "/good"});
-  MustRun({"cp", bobs, copy_});
+  MustRun({"cp", "-p", export_, work() + "/good"});
+  MustRun({"cp", bobs, export_});
   EXPECT_EQ(Reason(ImportWith(alice(), volume_, code_)), "RECORD_UNUSABLE");
   EXPECT_EQ(Reason(ImportWith(alice(), volume_, bobs_code)), "RECORD_UNUSABLE")
       << "even with a code that opens it: it is not the key its name says";
@@ -205,21 +205,21 @@ TEST_F(VolumeCopyTest, HostileCopyOpensNothingAndImportsNothing) {
        {"printf x | dd of=$C bs=1 seek=60 conv=notrunc status=none", ": >$C",
         "head -c 40000 /dev/zero >$C", "rm $C; mkfifo $C; chown $A $C",
         "rm $C; mkdir $C; chown $A $C"}) {
-    const std::string script = "C=" + copy_ + " A=" + std::to_string(alice()) +
+    const std::string script = "C=" + export_ + " A=" + std::to_string(alice()) +
                                "; rm -rf $C; cp -p " + work() + "/good $C; " + spoil;
     MustRun({"sh", "-c", script});
     EXPECT_EQ(Reason(ImportWith(alice(), volume_, code_)), "RECORD_UNUSABLE") << script;
   }
   EXPECT_EQ(JsonField(Cli(alice(), {"status"}).out, "enrolled"), "false");
-  MustRun({"sh", "-c", "rm -rf " + copy_ + "; cp -p " + work() + "/good " + copy_});
+  MustRun({"sh", "-c", "rm -rf " + export_ + "; cp -p " + work() + "/good " + export_});
   EXPECT_EQ(ImportWith(alice(), volume_, code_).exit_code, 0) << "the good one";
 }
 
-TEST_F(VolumeCopyTest, UserWithANewKeyTakesTheOldOneBesideIt) {
+TEST_F(VolumeExportTest, UserWithANewKeyTakesTheOldOneBesideIt) {
   MakePlace();
   const std::string dir = MakeSecretDir();
   LoseTheStore();
-  // A first login has made a new key meanwhile, whose copy lies beside the old one.
+  // A first login has made a new key meanwhile, whose export lies beside the old one.
   Enrol(alice(), "another passphrase");
   Unlock(alice(), "another passphrase");
   EXPECT_FALSE(Reads(alice(), dir));
@@ -228,7 +228,7 @@ TEST_F(VolumeCopyTest, UserWithANewKeyTakesTheOldOneBesideIt) {
   EXPECT_TRUE(Reads(alice(), dir));
 }
 
-TEST_F(VolumeCopyTest, PlaceThatIsEncryptedItselfGetsNone) {
+TEST_F(VolumeExportTest, PlaceThatIsEncryptedItselfGetsNone) {
   const std::string dir = MakeDir(place_, alice());
   ASSERT_EQ(Cli(alice(), {"setpolicy", dir, "--allow-unauthenticated"}).exit_code, 0);
   const RunResult unlock =

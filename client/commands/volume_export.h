@@ -13,7 +13,7 @@ namespace ext4crypt {
 // `result`. A failure to do so fails no verb: its own work is done. `encrypted` is a directory that
 // has just been given a key: its volume gets a place, if the user may make one, and whoever has
 // none there is told.
-void UpdateVolumeCopies(KeydClient& client, CommandResult& result,
-                        const std::string& encrypted = "");
+void UpdateVolumeExports(KeydClient& client, CommandResult& result,
+                         const std::string& encrypted = "");
 
 }  // namespace ext4crypt

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "keys/bundle.h"
+#include "keys/export.h"
 
 #include <algorithm>
 #include <array>
@@ -16,8 +16,8 @@
 namespace ext4crypt {
 namespace {
 
-constexpr std::array<uint8_t, 7> kBundleMagic = {'E', '4', 'C', 'K', 'E', 'Y', 'S'};
-constexpr uint8_t kBundleVersion = 1;
+constexpr std::array<uint8_t, 7> kExportMagic = {'E', '4', 'C', 'K', 'E', 'Y', 'S'};
+constexpr uint8_t kExportVersion = 1;
 constexpr size_t kMaxParameters = 4096;  // as the store's
 constexpr size_t kNonceSize = 24;
 constexpr size_t kWrappedSize = 80;
@@ -25,7 +25,7 @@ constexpr size_t kWrappedSize = 80;
 absl::Status Unusable(absl::string_view why) { return Error(ErrorReason::kRecordUnusable, why); }
 
 // All numbers are little-endian.
-class BundleWriter {
+class ExportWriter {
  public:
   template <typename Integer>
   void Number(Integer value) {
@@ -44,9 +44,9 @@ class BundleWriter {
 };
 
 // After the end everything reads as zero, and failed() says so.
-class BundleReader {
+class ExportReader {
  public:
-  explicit BundleReader(absl::Span<const uint8_t> bytes) : rest_(bytes) {}
+  explicit ExportReader(absl::Span<const uint8_t> bytes) : rest_(bytes) {}
 
   template <typename Integer>
   Integer Number() {
@@ -81,7 +81,7 @@ class BundleReader {
   bool failed_ = false;
 };
 
-void WriteProtector(const ProtectorRecord& record, BundleWriter& out) {
+void WriteProtector(const ProtectorRecord& record, ExportWriter& out) {
   out.Bytes(record.id);
   out.Number(static_cast<uint8_t>(record.kind));
   out.Number(record.created_unix_s);
@@ -91,7 +91,7 @@ void WriteProtector(const ProtectorRecord& record, BundleWriter& out) {
   out.Bytes(record.wrapped_key);
 }
 
-absl::StatusOr<ProtectorRecord> ReadProtector(BundleReader& in) {
+absl::StatusOr<ProtectorRecord> ReadProtector(ExportReader& in) {
   ProtectorRecord record;
   in.Into(record.id);
   record.kind = static_cast<ProtectorKind>(in.Number<uint8_t>());
@@ -109,7 +109,7 @@ absl::StatusOr<ProtectorRecord> ReadProtector(BundleReader& in) {
   return record;
 }
 
-absl::StatusOr<KeyRecord> ReadKey(Uid uid, BundleReader& in) {
+absl::StatusOr<KeyRecord> ReadKey(Uid uid, ExportReader& in) {
   KeyRecord key{.uid = uid};
   const auto name = in.Take(in.Number<uint8_t>());
   key.name.assign(name.begin(), name.end());
@@ -136,7 +136,7 @@ absl::StatusOr<KeyRecord> ReadKey(Uid uid, BundleReader& in) {
 }
 
 absl::StatusOr<std::string> WithinLimit(const SecretBuffer& bytes, const std::string& path) {
-  if (bytes.size() > kMaxBundleSize) {
+  if (bytes.size() > kMaxExportSize) {
     return Error(ErrorReason::kRecordUnusable, "too large", path);
   }
   return std::string(bytes.text());
@@ -144,31 +144,31 @@ absl::StatusOr<std::string> WithinLimit(const SecretBuffer& bytes, const std::st
 
 }  // namespace
 
-absl::StatusOr<std::string> ReadBundleFile(const std::string& path) {
+absl::StatusOr<std::string> ReadExportFile(const std::string& path) {
   ASSIGN_OR_RETURN(const SecretBuffer bytes,
-                   ReadWholeFile(path, kMaxBundleSize, ErrorReason::kRecordUnusable));
+                   ReadWholeFile(path, kMaxExportSize, ErrorReason::kRecordUnusable));
   return WithinLimit(bytes, path);
 }
 
-absl::StatusOr<std::string> ReadBundleFile(int fd, const std::string& path) {
+absl::StatusOr<std::string> ReadExportFile(int fd, const std::string& path) {
   ASSIGN_OR_RETURN(const SecretBuffer bytes,
-                   ReadWholeFile(fd, path, kMaxBundleSize, ErrorReason::kRecordUnusable));
+                   ReadWholeFile(fd, path, kMaxExportSize, ErrorReason::kRecordUnusable));
   return WithinLimit(bytes, path);
 }
 
-absl::Status WriteBundleFile(const std::string& path, absl::string_view bytes) {
+absl::Status WriteExportFile(const std::string& path, absl::string_view bytes) {
   return WriteNewFile(
       path, absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()),
       ErrorReason::kRecordUnusable);
 }
 
-absl::StatusOr<std::vector<uint8_t>> EncodeBundle(const Bundle& bundle) {
-  BundleWriter out;
-  out.Bytes(kBundleMagic);
-  out.Number(kBundleVersion);
-  out.Number(uint32_t{bundle.uid});
-  out.Number(static_cast<uint8_t>(bundle.keys.size()));
-  for (const KeyRecord& key : bundle.keys) {
+absl::StatusOr<std::vector<uint8_t>> EncodeExport(const Export& exported) {
+  ExportWriter out;
+  out.Bytes(kExportMagic);
+  out.Number(kExportVersion);
+  out.Number(uint32_t{exported.uid});
+  out.Number(static_cast<uint8_t>(exported.keys.size()));
+  for (const KeyRecord& key : exported.keys) {
     out.Number(static_cast<uint8_t>(key.name.size()));
     out.Bytes(key.name);
     out.Bytes(key.identifier);
@@ -177,39 +177,39 @@ absl::StatusOr<std::vector<uint8_t>> EncodeBundle(const Bundle& bundle) {
     for (const ProtectorRecord& record : key.protectors) WriteProtector(record, out);
   }
   out.Bytes(Checksum(out.bytes()));
-  if (out.bytes().size() > kMaxBundleSize) {
+  if (out.bytes().size() > kMaxExportSize) {
     return Error(ErrorReason::kTooManyKeys, "too many keys for one export");
   }
   return std::move(out.bytes());
 }
 
-absl::StatusOr<Bundle> DecodeBundle(absl::Span<const uint8_t> bytes) {
-  if (bytes.size() > kMaxBundleSize) return Unusable("too large");
-  if (bytes.size() < kBundleMagic.size() + 1 + kChecksumSize ||
-      !std::equal(kBundleMagic.begin(), kBundleMagic.end(), bytes.begin())) {
-    return Unusable("not a file of exported keys");
+absl::StatusOr<Export> DecodeExport(absl::Span<const uint8_t> bytes) {
+  if (bytes.size() > kMaxExportSize) return Unusable("too large");
+  if (bytes.size() < kExportMagic.size() + 1 + kChecksumSize ||
+      !std::equal(kExportMagic.begin(), kExportMagic.end(), bytes.begin())) {
+    return Unusable("not an export");
   }
   const auto text = bytes.first(bytes.size() - kChecksumSize);
   const auto sum = Checksum(text);
   if (!std::equal(sum.begin(), sum.end(), bytes.end() - kChecksumSize)) return Unusable("damaged");
-  BundleReader in(text.subspan(kBundleMagic.size()));
-  if (in.Number<uint8_t>() != kBundleVersion) {
+  ExportReader in(text.subspan(kExportMagic.size()));
+  if (in.Number<uint8_t>() != kExportVersion) {
     return Error(ErrorReason::kStoreTooNew, "exported by a later version");
   }
-  Bundle bundle{.uid = in.Number<uint32_t>()};
+  Export exported{.uid = in.Number<uint32_t>()};
   const auto count = in.Number<uint8_t>();
   std::set<std::string> names;
   for (size_t i = 0; i < count; ++i) {
-    ASSIGN_OR_RETURN(KeyRecord key, ReadKey(bundle.uid, in));
+    ASSIGN_OR_RETURN(KeyRecord key, ReadKey(exported.uid, in));
     if (!names.insert(key.name).second) return Unusable("a key twice");
-    bundle.keys.push_back(std::move(key));
+    exported.keys.push_back(std::move(key));
   }
   if (in.failed() || !in.empty()) return Unusable("of an impossible length");
   // The first opens the others.
-  if (bundle.keys.empty() || bundle.keys[0].name != kDefaultKeyName) {
+  if (exported.keys.empty() || exported.keys[0].name != kDefaultKeyName) {
     return Unusable("without a default key");
   }
-  return bundle;
+  return exported;
 }
 
 }  // namespace ext4crypt

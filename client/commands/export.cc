@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // ext4crypt export and import: a user's keys, wrapped, from one machine to another.
+#include "keys/export.h"
+
 #include <CLI/CLI.hpp>
 #include <memory>
 
@@ -9,18 +11,17 @@
 #include "client/commands/confirm.h"
 #include "client/commands/credential.h"
 #include "client/commands/render.h"
-#include "client/fs/key_copy.h"
+#include "client/fs/volume_export.h"
 #include "client/rpc/keyd_client.h"
 #include "common/error.h"
 #include "common/hex.h"
 #include "common/status_macros.h"
-#include "keys/bundle.h"
 #include "terminal/prompt.h"
 
 namespace ext4crypt {
 namespace {
 
-struct TransferOptions {
+struct ExportOptions {
   std::string file;
   std::string volume;
   std::string as;
@@ -29,13 +30,13 @@ struct TransferOptions {
   ConfirmOptions confirm;
 };
 
-CommandResult ExportKeys(const GlobalOptions& globals, const TransferOptions& options) {
+CommandResult ExportKeys(const GlobalOptions& globals, const ExportOptions& options) {
   FAIL_IF_ERROR(KeydClient::Probe(globals.socket));
   ASSIGN_OR_FAIL(const TypedCredential credential,
                  ReadCredential(options.credential, "Passphrase"));
   ASSIGN_OR_FAIL(KeydClient client, KeydClient::Connect(globals.socket));
   ASSIGN_OR_FAIL(const keyd::v1::ExportKeysResponse response, client.ExportKeys(credential));
-  FAIL_IF_ERROR(WriteBundleFile(options.file, response.bundle()));
+  FAIL_IF_ERROR(WriteExportFile(options.file, response.exported()));
   CommandResult result;
   result.text =
       absl::StrCat("Your keys are in ", options.file,
@@ -51,22 +52,22 @@ std::string HexBytes(const std::string& hex) {
   return bytes.has_value() ? std::string(bytes->begin(), bytes->end()) : std::string();
 }
 
-// Of a user who has been given another key meanwhile, by a first login say, not the copy of that.
-absl::StatusOr<KeyCopy> CopyOnVolume(const GlobalOptions& globals, const std::string& path) {
+// Of a user who has been given another key meanwhile, by a first login say, not the export of that.
+absl::StatusOr<VolumeExport> ExportOnVolume(const GlobalOptions& globals, const std::string& path) {
   std::string ours;
   ASSIGN_OR_RETURN(KeydClient client, KeydClient::Connect(globals.socket));
   ASSIGN_OR_RETURN(const keyd::v1::GetStatusResponse status, client.GetStatus(std::nullopt));
   if (status.enrolled()) ours = IdentifierHex(status.keys(0).identifier());
-  return FindKeyCopy(path, ours);
+  return FindVolumeExport(path, ours);
 }
 
-CommandResult ImportKeys(const GlobalOptions& globals, const TransferOptions& options) {
+CommandResult ImportKeys(const GlobalOptions& globals, const ExportOptions& options) {
   FAIL_IF_ERROR(KeydClient::Probe(globals.socket));
-  KeyCopy copy;
+  VolumeExport exported;
   if (options.volume.empty()) {
-    ASSIGN_OR_FAIL(copy.bytes, ReadBundleFile(options.file));
+    ASSIGN_OR_FAIL(exported.bytes, ReadExportFile(options.file));
   } else {
-    ASSIGN_OR_FAIL(copy, CopyOnVolume(globals, options.volume));
+    ASSIGN_OR_FAIL(exported, ExportOnVolume(globals, options.volume));
   }
   ASSIGN_OR_FAIL(const TypedCredential credential,
                  ReadCredential(options.credential, "Passphrase of the imported key"));
@@ -77,8 +78,8 @@ CommandResult ImportKeys(const GlobalOptions& globals, const TransferOptions& op
   }
   ASSIGN_OR_FAIL(KeydClient client, KeydClient::Connect(globals.socket));
   ASSIGN_OR_FAIL(const keyd::v1::ImportKeysResponse response,
-                 client.ImportKeys(credential, copy.bytes, new_passphrase, options.as,
-                                   HexBytes(copy.identifier_hex)));
+                 client.ImportKeys(credential, exported.bytes, new_passphrase, options.as,
+                                   HexBytes(exported.identifier_hex)));
   const std::string identifier = IdentifierHex(response.key_identifier());
   CommandResult result;
   result.text =
@@ -99,17 +100,16 @@ CommandResult ImportKeys(const GlobalOptions& globals, const TransferOptions& op
 
 }  // namespace
 
-void AddTransfer(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected) {
-  const auto options = std::make_shared<TransferOptions>();
+void AddExport(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected) {
+  const auto options = std::make_shared<ExportOptions>();
   CLI::App* out = app.add_subcommand("export", "Write your keys, wrapped, to a file");
   CLI::App* in = app.add_subcommand("import", "Take over keys that were exported elsewhere");
   out->add_option("FILE", options->file, "A new file")->required();
   CLI::Option* file = in->add_option("FILE", options->file, "What ext4crypt export has written");
-  CLI::Option* volume =
-      in->add_option("--from-volume", options->volume,
-                     "The copy that lies on the volume of PATH, instead of a file")
-          ->type_name("PATH")
-          ->excludes(file);
+  CLI::Option* volume = in->add_option("--from-volume", options->volume,
+                                       "The export on the volume of PATH, instead of a file")
+                            ->type_name("PATH")
+                            ->excludes(file);
   for (CLI::App* verb : {out, in}) AddCredentialOptions(*verb, options->credential);
   in->add_option("--as", options->as,
                  "Beside your default key, which must be unlocked, under this name")
@@ -121,7 +121,7 @@ void AddTransfer(CLI::App& app, const GlobalOptions& globals, SelectedCommand& s
   });
   in->callback([&globals, &selected, options, file, volume] {
     if (file->empty() && volume->empty()) throw CLI::RequiredError("FILE or --from-volume");
-    // A passphrase would only be typed for nothing: no copy has what it opens.
+    // A passphrase would only be typed for nothing: no export on a volume has what it opens.
     if (!volume->empty() && !options->credential.recovery && options->credential.key_file.empty()) {
       throw CLI::RequiredError("With --from-volume, --recovery or --key-file");
     }

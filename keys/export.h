@@ -17,26 +17,26 @@
 
 namespace ext4crypt {
 
-struct Bundle {
+struct Export {
   Uid uid = 0;  // of the user there: part of what the protectors authenticate
   std::vector<KeyRecord> keys;
 };
 
 // Below the limit of one message to the service.
-inline constexpr size_t kMaxBundleSize = 24 * 1024;
+inline constexpr size_t kMaxExportSize = 24 * 1024;
 
-// kTooManyKeys when it would be larger than kMaxBundleSize.
-[[nodiscard]] absl::StatusOr<std::vector<uint8_t>> EncodeBundle(const Bundle& bundle);
-// kRecordUnusable for anything that EncodeBundle() cannot have written, kStoreTooNew for a later
+// kTooManyKeys when it would be larger than kMaxExportSize.
+[[nodiscard]] absl::StatusOr<std::vector<uint8_t>> EncodeExport(const Export& exported);
+// kRecordUnusable for anything that EncodeExport() cannot have written, kStoreTooNew for a later
 // version's.
-[[nodiscard]] absl::StatusOr<Bundle> DecodeBundle(absl::Span<const uint8_t> bytes);
+[[nodiscard]] absl::StatusOr<Export> DecodeExport(absl::Span<const uint8_t> bytes);
 
-// The bytes of a file of exported keys. kRecordUnusable, with `path` as subject.
-[[nodiscard]] absl::StatusOr<std::string> ReadBundleFile(const std::string& path);
+// The bytes of an export. kRecordUnusable, with `path` as subject.
+[[nodiscard]] absl::StatusOr<std::string> ReadExportFile(const std::string& path);
 // The same of an open one.
-[[nodiscard]] absl::StatusOr<std::string> ReadBundleFile(int fd, const std::string& path);
+[[nodiscard]] absl::StatusOr<std::string> ReadExportFile(int fd, const std::string& path);
 // A new file for its owner only, since what is in it can be guessed at; durable when OK. Never an
 // existing one. kRecordUnusable, with `path` as subject.
-[[nodiscard]] absl::Status WriteBundleFile(const std::string& path, absl::string_view bytes);
+[[nodiscard]] absl::Status WriteExportFile(const std::string& path, absl::string_view bytes);
 
 }  // namespace ext4crypt
