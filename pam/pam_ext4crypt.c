@@ -17,6 +17,7 @@
 #include <pwd.h>
 #include <security/pam_ext.h>
 #include <security/pam_modules.h>
+#include <security/pam_modutil.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -112,13 +113,29 @@ static struct kept* keep_item(pam_handle_t* pamh, int item) {
   return keep(passphrase, user);
 }
 
-/* Fills user, uid and gid of `call`; the buffer holds nothing secret. */
+/* The passphrase that this handle keeps for `name`, or NULL. */
+static const struct kept* kept_for(pam_handle_t* pamh, const char* name) {
+  const void* data = NULL;
+  if (pam_get_data(pamh, SECRET_DATA, &data) != PAM_SUCCESS || data == NULL) return NULL;
+  const struct kept* kept = data;
+  return strcmp(kept->user, name) == 0 ? kept : NULL;
+}
+
+static void keep_for_session(pam_handle_t* pamh, struct kept* kept) {
+  if (kept != NULL && pam_set_data(pamh, SECRET_DATA, kept, cleanup_secret) != PAM_SUCCESS) {
+    free_kept(kept);
+  }
+}
+
+/* Fills uid and gid of `call`. libpam's own look-up: an entry of a directory service can be of any
+ * size. */
 static bool find_user(pam_handle_t* pamh, struct e4c_call* call, const char** name) {
-  char buffer[4096];
-  struct passwd entry;
-  struct passwd* found = NULL;
   if (pam_get_user(pamh, name, NULL) != PAM_SUCCESS || *name == NULL) return false;
-  if (getpwnam_r(*name, &entry, buffer, sizeof(buffer), &found) != 0 || found == NULL) return false;
+  const struct passwd* found = pam_modutil_getpwnam(pamh, *name);
+  if (found == NULL) {
+    pam_syslog(pamh, LOG_ERR, "the user is unknown, and has no key here");
+    return false;
+  }
   call->uid = found->pw_uid;
   call->gid = found->pw_gid;
   return true;
@@ -134,7 +151,7 @@ static struct e4c_call new_call(const struct options* options, const char* verb)
 
 /* 0 when the service was reached; says what there is to say either way. */
 static int run(pam_handle_t* pamh, int flags, const struct e4c_call* call, const char* failed,
-               bool* done, int* session_fd) {
+               int32_t* done, int* session_fd) {
   struct e4c_reply reply;
   const int error = e4c_run_helper(call, &reply, session_fd);
   const bool silent = ((unsigned)flags & PAM_SILENT) != 0;
@@ -150,7 +167,7 @@ static int run(pam_handle_t* pamh, int flags, const struct e4c_call* call, const
                  (unsigned)call->uid, reply.for_journal);
     }
     if (reply.for_user[0] != '\0' && !silent) pam_info(pamh, "%s", reply.for_user);
-    *done = reply.done != 0;
+    *done = reply.done;
   }
   explicit_bzero(&reply, sizeof(reply));
   return error;
@@ -161,10 +178,7 @@ __attribute__((visibility("default"))) int pam_sm_authenticate(pam_handle_t* pam
   (void)flags;
   (void)argc;
   (void)argv;
-  struct kept* kept = keep_item(pamh, PAM_AUTHTOK);
-  if (kept != NULL && pam_set_data(pamh, SECRET_DATA, kept, cleanup_secret) != PAM_SUCCESS) {
-    free_kept(kept);
-  }
+  keep_for_session(pamh, keep_item(pamh, PAM_AUTHTOK));
   return PAM_IGNORE;
 }
 
@@ -183,13 +197,10 @@ __attribute__((visibility("default"))) int pam_sm_open_session(pam_handle_t* pam
   struct e4c_call call = new_call(&options, "open");
   const char* name = NULL;
   if (!find_user(pamh, &call, &name)) return PAM_SUCCESS;
-  const void* data = NULL;
-  if (pam_get_data(pamh, SECRET_DATA, &data) == PAM_SUCCESS && data != NULL) {
-    const struct kept* kept = data;
-    if (strcmp(kept->user, name) == 0) call.secrets[0] = &kept->secret;
-  }
+  const struct kept* kept = kept_for(pamh, name);
+  if (kept != NULL) call.secrets[0] = &kept->secret;
   int session_fd = -1;
-  bool done = false;
+  int32_t done = 0;
   run(pamh, flags, &call, "your files stay locked. Later: ext4crypt unlock", &done, &session_fd);
   pam_set_data(pamh, SECRET_DATA, NULL, NULL); /* wipes it: it has served */
   if (session_fd >= 0 && pam_set_data(pamh, SESSION_DATA, (void*)((intptr_t)session_fd + 1),
@@ -222,7 +233,7 @@ __attribute__((visibility("default"))) int pam_sm_chauthtok(pam_handle_t* pamh, 
   struct e4c_call call = new_call(&options, old != NULL ? "change" : "keep");
   const char* name = NULL;
   int session_fd = -1;
-  bool done = false;
+  int32_t done = 0;
   if (new != NULL && find_user(pamh, &call, &name)) {
     if (old != NULL) {
       call.secrets[0] = &old->secret;
@@ -232,8 +243,14 @@ __attribute__((visibility("default"))) int pam_sm_chauthtok(pam_handle_t* pamh, 
         "if there is a key, it keeps its old passphrase. Later: ext4crypt passphrase change", &done,
         &session_fd);
     if (session_fd >= 0) close(session_fd);
+    /* At a login whose password has expired, the session follows on this handle, with the password
+     * that was typed first. Where the key kept that one, so does the session. */
+    if (done != 0 && kept_for(pamh, name) != NULL) {
+      keep_for_session(pamh, new);
+      new = NULL;
+    }
   }
   if (old != NULL) free_kept(old);
   if (new != NULL) free_kept(new);
-  return done ? PAM_SUCCESS : PAM_IGNORE;
+  return done == E4C_DONE_REWRAPPED ? PAM_SUCCESS : PAM_IGNORE;
 }

@@ -17,9 +17,14 @@
 #define E4C_REPLY_MAGIC 0x31523445u /* "E4R1", little-endian */
 #define E4C_MAX_PASSPHRASE 1024
 
+/* What became of a change: nothing, or the old passphrase opens the key (0); the new one does;
+ * there is no key to open. */
+#define E4C_DONE_REWRAPPED 1
+#define E4C_DONE_NO_KEY 2
+
 struct e4c_reply {
   uint32_t magic;
-  int32_t done;          /* with change: 1 when the key was rewrapped */
+  int32_t done;          /* with change: E4C_DONE_* */
   int32_t log_priority;  /* of for_journal, as syslog(3) */
   char for_journal[500]; /* empty: nothing to say. No secret. */
   char for_user[1024];   /* empty: nothing to say. May hold a recovery code. */

@@ -180,8 +180,8 @@ void Change(KeydClient& client, SecretBuffer old_passphrase, const SecretBuffer&
             Reply& reply) {
   const absl::Status changed = client.ChangePassphrase(
       {.kind = CredentialKind::kPassphrase, .secret = std::move(old_passphrase)}, new_passphrase);
-  reply.message.done = changed.ok() ? 1 : 0;
   if (changed.ok()) {
+    reply.message.done = E4C_DONE_REWRAPPED;
     reply.Journal(LOG_INFO, "the key was rewrapped for the new password");
     reply.User("ext4crypt: your key now opens with the new password.");
   } else if (ReasonOf(changed) == ErrorReason::kWrongPassphrase) {
@@ -189,7 +189,9 @@ void Change(KeydClient& client, SecretBuffer old_passphrase, const SecretBuffer&
     reply.User(
         "ext4crypt: your key has another passphrase than your old password and keeps it.\n"
         "Make the two alike with: ext4crypt passphrase change");
-  } else if (ReasonOf(changed) != ErrorReason::kNotEnrolled) {
+  } else if (ReasonOf(changed) == ErrorReason::kNotEnrolled) {
+    reply.message.done = E4C_DONE_NO_KEY;
+  } else {
     Failed(reply, "passphrase change", changed,
            "Your key keeps its old passphrase. Later: ext4crypt passphrase change");
   }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A login program for tests: authenticates (unless told not to), opens a session and keeps it.
- *   pam_driver SERVICE USER auth|noauth < password and then, a line each: close
+ * A login program for tests: authenticates (unless told not to), has an expired password changed,
+ * opens a session and keeps it.
+ *   pam_driver SERVICE USER auth|noauth < answers and then, a line each: close
  * What PAM says goes to standard output, as "says: TEXT"; then "open" once the session is. At
  * "close" it closes the session and says "closed"; at the end of input it just dies, as a killed
  * login does.
@@ -44,6 +45,8 @@ int main(int argc, char** argv) {
   if (argc != 4 || pam_start(argv[1], argv[2], &conversation, &pamh) != PAM_SUCCESS) return 2;
   int result = strcmp(argv[3], "auth") == 0 ? pam_authenticate(pamh, 0) : PAM_SUCCESS;
   printf("auth %d\n", result);
+  if (result == PAM_SUCCESS) result = pam_acct_mgmt(pamh, 0);
+  if (result == PAM_NEW_AUTHTOK_REQD) result = pam_chauthtok(pamh, PAM_CHANGE_EXPIRED_AUTHTOK);
   if (result == PAM_SUCCESS) result = pam_open_session(pamh, 0);
   printf("%s %d\n", result == PAM_SUCCESS ? "open" : "refused", result);
   fflush(stdout);

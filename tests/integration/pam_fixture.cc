@@ -98,8 +98,9 @@ void PamTest::WriteServices(const std::string& options) {
                            socket() + " " + options + "\n";
   // The order that docs/key-service.md asks for: ours after the one that checks the password.
   std::ofstream(std::string("/etc/pam.d/") + kService)
-      << "auth required pam_unix.so\nauth " << ours << "account required pam_permit.so\n"
-      << "session required pam_permit.so\nsession " << ours;
+      << "auth required pam_unix.so\nauth " << ours << "account required pam_unix.so\n"
+      << "session required pam_permit.so\nsession " << ours
+      << "password requisite pam_unix.so sha256\npassword " << ours;
   std::ofstream("/etc/pam.d/passwd") << "password requisite pam_unix.so sha256\npassword " << ours;
 }
 

@@ -13,7 +13,8 @@ namespace ext4crypt {
 // A login that lasts: tests/integration/pam_driver.c with pipes to it.
 class Login {
  public:
-  // Waits until the session is open or was refused. `password` empty: without authenticating.
+  // Waits until the session is open or was refused. `password` empty: without authenticating; with
+  // line breaks in it: one answer a line.
   Login(const std::string& user, const std::string& password);
   Login(const Login&) = delete;
   Login& operator=(const Login&) = delete;

@@ -192,6 +192,57 @@ TEST_F(PamTroubleTest, PasswdByRootKeepsTheOldPassphraseAndSaysSo) {
   EXPECT_TRUE(Opens(kNewPassword));
 }
 
+TEST_F(PamTroubleTest, LoginThatChangesAnExpiredPasswordUnlocksWithTheNewOne) {
+  StartDaemon();
+  Enrol(alice(), kPassword);
+  MustRun({"chage", "-d", "0", "alice"});
+  const std::string answers =
+      std::string(kPassword) + "\n" + kPassword + "\n" + kNewPassword + "\n" + kNewPassword;
+  {
+    const Login login("alice", answers);
+    ASSERT_TRUE(login.IsOpen()) << login.said();
+    EXPECT_THAT(login.said(), HasSubstr("opens with the new password"));
+    EXPECT_THAT(login.said(), Not(HasSubstr("stay locked")));
+    EXPECT_EQ(State(alice()), "unlocked");
+  }
+  EXPECT_TRUE(Opens(kNewPassword));
+}
+
+TEST_F(PamTroubleTest, FirstLoginThatChangesAnExpiredPasswordEnrolsWithTheNewOne) {
+  StartDaemon();
+  WriteServices("enrol");
+  MustRun({"chage", "-d", "0", "alice"});
+  const Login login("alice", std::string(kPassword) + "\n" + kPassword + "\n" + kNewPassword +
+                                 "\n" + kNewPassword);
+  ASSERT_TRUE(login.IsOpen()) << login.said();
+  EXPECT_EQ(State(alice()), "unlocked") << login.said();
+  EXPECT_TRUE(Opens(kNewPassword));
+}
+
+TEST_F(PamTroubleTest, KeyThatKeptItsPassphraseAtSuchALoginIsUnlockedWithIt) {
+  StartDaemon();
+  Enrol(alice(), kPassword);
+  MustRun({"chage", "-d", "0", "alice"});
+  // The password service cannot reach the key service, the session can.
+  MustRun({"sed", "-i", "/^password optional/s|socket=[^ ]*|socket=/nonexistent/s|",
+           std::string("/etc/pam.d/") + kService});
+  const Login login("alice", std::string(kPassword) + "\n" + kPassword + "\n" + kNewPassword +
+                                 "\n" + kNewPassword);
+  ASSERT_TRUE(login.IsOpen()) << login.said();
+  EXPECT_THAT(login.said(), HasSubstr("keeps its old passphrase"));
+  EXPECT_EQ(State(alice()), "unlocked") << login.said();
+}
+
+TEST_F(PamTroubleTest, EntryOfAnySizeIsFound) {
+  StartDaemon();
+  Enrol(alice(), kPassword);
+  const std::string comment(20'000, 'x');
+  MustRun({"sed", "-i", "s|^\\(alice:x:[0-9]*:[0-9]*\\):|\\1:" + comment + "|", "/etc/passwd"});
+  const Login login("alice", kPassword);
+  ASSERT_TRUE(login.IsOpen()) << login.said();
+  EXPECT_EQ(State(alice()), "unlocked") << login.said();
+}
+
 TEST_F(PamTroubleTest, PasswdWorksWithoutTheService) {
   EXPECT_EQ(Passwd(0, {kNewPassword, kNewPassword}).exit_code, 0);
   EXPECT_EQ(Passwd(alice(), {kNewPassword, kPassword, kPassword}).exit_code, 0);
