@@ -16,6 +16,15 @@
 /* Beside the service's own socket, in the same directory. */
 #define E4C_SESSION_SOCKET_NAME "session.sock"
 
+/*
+ * For who has no key a login need not wait: the request is written and the answer not read. A
+ * directory beside the sockets, the service's own (0700), has an empty file for each uid with a
+ * default key, and the file "complete" while it has all of them. Only a uid that is missing in a
+ * complete directory has no key; in all other cases the service has to be asked.
+ */
+#define E4C_ENROLLED_DIR_NAME "enrolled"
+#define E4C_ENROLLED_COMPLETE "complete"
+
 struct e4c_session_request {
   uint32_t magic;
   uint32_t uid;

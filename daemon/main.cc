@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "common/process.h"
 #include "common/secret_buffer.h"
+#include "common/session_protocol.h"
 #include "common/status_macros.h"
 #include "daemon/core/clock.h"
 #include "daemon/core/default_key.h"
@@ -31,6 +32,7 @@
 #include "daemon/kernelio/proc_busy_scanner.h"
 #include "daemon/options.h"
 #include "daemon/rpc/acceptor.h"
+#include "daemon/rpc/enrolled_marks.h"
 #include "daemon/rpc/listener.h"
 #include "daemon/rpc/session_door.h"
 #include "daemon/rpc/worker_pool.h"
@@ -73,6 +75,10 @@ FittedLimits FitLimits(ConnectionLimits limits) {
   return {.connections = limits, .sessions = sessions};
 }
 
+std::string EnrolledDirOf(const std::string& socket_path) {
+  return absl::StrCat(socket_path.substr(0, socket_path.rfind('/') + 1), E4C_ENROLLED_DIR_NAME);
+}
+
 absl::Status Serve(const Options& options) {
   ASSIGN_OR_RETURN(const UniqueFd stop, CatchStopSignals());
   ASSIGN_OR_RETURN(const StateDir state_dir, StateDir::Acquire(options.state_dir));
@@ -99,6 +105,7 @@ absl::Status Serve(const Options& options) {
 
   const FittedLimits limits = FitLimits(options.connections);
   ASSIGN_OR_RETURN(Listeners listeners, Listeners::Open(options.socket_path));
+  const EnrolledMarks marks(EnrolledDirOf(options.socket_path), store->ListEnrolled());
   WorkerPool derivations({.threads = options.derivations});
   WorkerPool quick({.threads = 8});
   // Locks at the end of sessions. Two of a user are enough: the second sees what the first missed.
@@ -110,6 +117,7 @@ absl::Status Serve(const Options& options) {
                                                  .enrolment = enrolment,
                                                  .named_keys = named_keys,
                                                  .exports = exports,
+                                                 .marks = marks,
                                                  .derivations = derivations,
                                                  .quick = quick},
                                     AcceptorOptions{.connections = limits.connections}));

@@ -3,7 +3,9 @@
 //
 // Root announces the session; all else is asked as the user, so that the service needs no rule by
 // which root could unlock for others, and its limits per user hold for logins too. It answers with
-// one message (pam/reply.h), and is killed when it takes too long.
+// one message (pam/reply.h), and is killed when it takes too long. A passphrase's derivation may
+// take a while; a service that shows no sign of life for kPatience is given up, and who has no key
+// does not wait for one at all.
 #include <grp.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -13,6 +15,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <string>
@@ -31,6 +34,11 @@
 
 namespace ext4crypt {
 namespace {
+
+using std::chrono::milliseconds;
+using Clock = std::chrono::steady_clock;
+
+constexpr milliseconds kPatience = std::chrono::seconds(3);
 
 struct Arguments {
   std::string verb;
@@ -84,16 +92,45 @@ SecretBuffer ReadSecret() {
   return ReadAll(secret.data(), size) ? std::move(secret) : SecretBuffer();
 }
 
+std::string BesideSocket(const Arguments& arguments, absl::string_view name) {
+  return absl::StrCat(arguments.socket.substr(0, arguments.socket.rfind('/') + 1), name);
+}
+
+// See common/session_protocol.h. False when it is not known.
+bool IsNotEnrolled(const Arguments& arguments) {
+  const std::string dir = BesideSocket(arguments, E4C_ENROLLED_DIR_NAME);
+  const auto is_there = [&](absl::string_view name) {
+    return ::access(absl::StrCat(dir, "/", name).c_str(), F_OK) == 0;
+  };
+  // Complete before and after: the directory goes when the service is stopped.
+  return is_there(E4C_ENROLLED_COMPLETE) && !is_there(absl::StrCat(arguments.uid)) &&
+         is_there(E4C_ENROLLED_COMPLETE);
+}
+
 // The descriptor that is the session: see common/session_protocol.h.
-absl::StatusOr<UniqueFd> OpenSession(const Arguments& arguments) {
-  const std::string path = absl::StrCat(arguments.socket.substr(0, arguments.socket.rfind('/') + 1),
-                                        E4C_SESSION_SOCKET_NAME);
-  ASSIGN_OR_RETURN(UniqueFd fd, ConnectTrusted(path));
+absl::StatusOr<UniqueFd> AnnounceSession(const Arguments& arguments, milliseconds patience) {
+  const std::string path = BesideSocket(arguments, E4C_SESSION_SOCKET_NAME);
+  ASSIGN_OR_RETURN(UniqueFd fd, ConnectTrusted(path, patience));
   const struct e4c_session_request request = {.magic = E4C_SESSION_MAGIC, .uid = arguments.uid};
+  if (::send(fd.get(), &request, sizeof(request), MSG_NOSIGNAL) != sizeof(request)) {
+    return ErrnoError(ErrorReason::kServiceUnreachable, errno, "announcing the session", path);
+  }
+  return fd;
+}
+
+// Returns once the session is counted.
+absl::StatusOr<UniqueFd> OpenSession(const Arguments& arguments) {
+  const auto give_up = Clock::now() + kPatience;
+  ASSIGN_OR_RETURN(UniqueFd fd, AnnounceSession(arguments, kPatience));
+  const auto left = std::max<milliseconds>(
+      std::chrono::duration_cast<milliseconds>(give_up - Clock::now()), milliseconds(1));
+  const struct timeval limit = {.tv_sec = left.count() / 1000,
+                                .tv_usec = left.count() % 1000 * 1000};
   char answer = 0;
-  if (::send(fd.get(), &request, sizeof(request), MSG_NOSIGNAL) != sizeof(request) ||
+  if (::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) != 0 ||
       ::recv(fd.get(), &answer, 1, 0) != 1 || answer != E4C_SESSION_OPENED) {
-    return Error(ErrorReason::kServiceUnreachable, "the session was not counted", path);
+    return Error(ErrorReason::kServiceUnreachable, "the session was not counted",
+                 BesideSocket(arguments, E4C_SESSION_SOCKET_NAME));
   }
   return fd;
 }
@@ -211,14 +248,33 @@ void Keep(KeydClient& client, Reply& reply) {
   }
 }
 
+// Nothing here waits.
+void RunWithoutKey(const Arguments& arguments, Reply& reply) {
+  if (arguments.verb == "change") reply.message.done = E4C_DONE_NO_KEY;
+  if (arguments.verb != "open") return;
+  // Counted all the same: a key may be created in this session.
+  auto session = AnnounceSession(arguments, milliseconds(1));
+  if (session.ok()) {
+    reply.session = *std::move(session);
+  } else {
+    reply.Journal(LOG_NOTICE,
+                  absl::StrCat("the session is not counted: ", session.status().message()));
+  }
+}
+
 absl::Status Run(const Arguments& arguments, Reply& reply) {
   SecretBuffer first = ReadSecret();
   const SecretBuffer second = ReadSecret();
+  const bool may_enrol = arguments.verb == "open" && arguments.enrol && !first.empty();
+  if (!may_enrol && IsNotEnrolled(arguments)) {
+    RunWithoutKey(arguments, reply);
+    return absl::OkStatus();
+  }
   if (arguments.verb == "open") {
     ASSIGN_OR_RETURN(reply.session, OpenSession(arguments));
   }
   RETURN_IF_ERROR(BecomeUser(arguments));
-  ASSIGN_OR_RETURN(KeydClient client, KeydClient::Connect(arguments.socket));
+  ASSIGN_OR_RETURN(KeydClient client, KeydClient::Connect(arguments.socket, kPatience));
   if (arguments.verb == "open" && first.empty()) {
     HintWhenLocked(client, reply);
   } else if (arguments.verb == "open") {

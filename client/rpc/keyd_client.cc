@@ -11,6 +11,7 @@
 #include <chrono>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "client/rpc/local_socket.h"
 #include "common/error.h"
 #include "common/status_macros.h"
@@ -34,8 +35,12 @@ absl::Status FromGrpc(const grpc::Status& status) {
                  status.error_message());
   }
   switch (status.error_code()) {
-    // The connection is made before a call is: then it was closed.
     case grpc::StatusCode::UNAVAILABLE:
+      // gRPC has one code for a connection that was closed and for one that is dead.
+      if (absl::StrContains(status.error_message(), "keepalive")) {
+        return Error(ErrorReason::kServiceUnreachable, "no sign of life from the service");
+      }
+      // The connection is made before a call is: then it was closed.
       return Error(ErrorReason::kServiceOverloaded, status.error_message());
     case grpc::StatusCode::DEADLINE_EXCEEDED:
     case grpc::StatusCode::CANCELLED:
@@ -53,6 +58,17 @@ absl::Status FromGrpc(const grpc::Status& status) {
 // gRPC's own messages are about its internals; ours say what the user can do.
 void SilenceGrpc() {
   gpr_set_log_function([](gpr_log_func_args* /*args*/) {});
+}
+
+// A ping after a third of `patience`, and the rest for the answer. gRPC by itself sends none.
+grpc::ChannelArguments Pings(std::chrono::milliseconds patience) {
+  const int all = static_cast<int>(patience.count());
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, all / 3);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, all - all / 3);
+  arguments.SetInt(GRPC_ARG_HTTP2_MIN_SENT_PING_INTERVAL_WITHOUT_DATA_MS, all / 3);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);  // no limit
+  return arguments;
 }
 
 void SetSecret(std::string* field, const SecretBuffer& secret) {
@@ -112,9 +128,10 @@ absl::Status KeydClient::Probe(const std::string& socket_path) {
   return ConnectTrusted(socket_path).status();
 }
 
-absl::StatusOr<KeydClient> KeydClient::Connect(const std::string& socket_path) {
+absl::StatusOr<KeydClient> KeydClient::Connect(const std::string& socket_path,
+                                               std::chrono::milliseconds patience) {
   SilenceGrpc();
-  ASSIGN_OR_RETURN(UniqueFd fd, ConnectTrusted(socket_path));
+  ASSIGN_OR_RETURN(UniqueFd fd, ConnectTrusted(socket_path, patience));
   const int flags = ::fcntl(fd.get(), F_GETFL);
   if (flags < 0 || ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) != 0) {
     return ErrnoError(ErrorReason::kInternal, errno, "O_NONBLOCK");
@@ -122,7 +139,7 @@ absl::StatusOr<KeydClient> KeydClient::Connect(const std::string& socket_path) {
   auto connection = std::make_unique<Connection>();
   // gRPC connects nowhere by itself: it gets the descriptor that was checked.
   connection->stub = keyd::v1::KeyService::NewStub(
-      grpc::CreateInsecureChannelFromFd("ext4crypt-keyd", fd.release()));
+      grpc::CreateCustomInsecureChannelFromFd("ext4crypt-keyd", fd.release(), Pings(patience)));
   return KeydClient(std::move(connection));
 }
 

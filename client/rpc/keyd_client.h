@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,8 +27,11 @@ struct TypedCredential {
 class KeydClient {
  public:
   // kServiceUnreachable; kServiceUntrusted when who listens there is neither root nor the
-  // service's own user (client/rpc/local_socket.h).
-  [[nodiscard]] static absl::StatusOr<KeydClient> Connect(const std::string& socket_path);
+  // service's own user (client/rpc/local_socket.h). A call may take long; but a service that shows
+  // no sign of life for `patience` while one is in progress hangs, and the call ends.
+  [[nodiscard]] static absl::StatusOr<KeydClient> Connect(
+      const std::string& socket_path,
+      std::chrono::milliseconds patience = std::chrono::seconds(10));
   // Whether Connect() would work now, for verbs that ask for a passphrase first: nobody likes to
   // think of one for nothing. Not connected while asking, since the service drops silent peers.
   [[nodiscard]] static absl::Status Probe(const std::string& socket_path);

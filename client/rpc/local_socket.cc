@@ -47,7 +47,8 @@ uid_t ServiceUid(const std::string& passwd_path) {
   return 0;
 }
 
-absl::StatusOr<UniqueFd> ConnectTrusted(const std::string& path) {
+absl::StatusOr<UniqueFd> ConnectTrusted(const std::string& path,
+                                        std::chrono::milliseconds patience) {
   struct sockaddr_un address = {};
   address.sun_family = AF_UNIX;
   if (path.empty() || path.size() >= sizeof(address.sun_path)) {
@@ -55,10 +56,10 @@ absl::StatusOr<UniqueFd> ConnectTrusted(const std::string& path) {
   }
   std::memcpy(address.sun_path, path.data(), path.size());
   UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  // A service that hangs accepts nothing, and connect() would wait for it without end.
-  const struct timeval patience = {.tv_sec = 10, .tv_usec = 0};
-  if (!fd.valid() ||
-      ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) != 0 ||
+  // Without it connect() would wait without end.
+  const struct timeval limit = {.tv_sec = patience.count() / 1000,
+                                .tv_usec = patience.count() % 1000 * 1000};
+  if (!fd.valid() || ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) != 0 ||
       ::connect(fd.get(), reinterpret_cast<struct sockaddr*>(&address), sizeof(address)) != 0) {
     return ErrnoError(ErrorReason::kServiceUnreachable, errno, "connect", path);
   }

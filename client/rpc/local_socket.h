@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -13,8 +14,10 @@ namespace ext4crypt {
 
 // A connected stream socket whose listener is root (systemd listens for the service, or it runs as
 // root) or the service's own user; otherwise kServiceUntrusted, before anything is sent: a user
-// could listen on a path of his own and collect passphrases. kServiceUnreachable.
-[[nodiscard]] absl::StatusOr<UniqueFd> ConnectTrusted(const std::string& path);
+// could listen on a path of his own and collect passphrases. kServiceUnreachable, also when it
+// could not be reached within `patience`: a service that hangs accepts nothing.
+[[nodiscard]] absl::StatusOr<UniqueFd> ConnectTrusted(
+    const std::string& path, std::chrono::milliseconds patience = std::chrono::seconds(10));
 
 // The uid of the system user the service runs as, or 0 when this machine has none. Only the local
 // account file counts, and only a uid of the system's range: a directory service that lets somebody

@@ -31,6 +31,9 @@ constexpr int kMaxMessageBytes = 32 * 1024;
 constexpr int kMaxMetadataBytes = 8 * 1024;
 constexpr int kMaxStreamsPerConnection = 8;
 constexpr int kSilentPeerMs = 60'000;
+// A login's client asks each second whether we are alive while it waits for a derivation; who asks
+// more often is sent away.
+constexpr int kPingIntervalMs = 500;
 constexpr int kSweepMs = 10'000;
 constexpr int kNextSweepMs = 100;  // when one was not enough
 // Then it is the turn of those who hung up: or a crowd that comes as fast as it is let in would be
@@ -75,6 +78,8 @@ class Acceptor::UserServer {
     builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
     builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreamsPerConnection);
     builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kSilentPeerMs);
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                               kPingIntervalMs);
     server_ = builder.BuildAndStart();
   }
   UserServer(const UserServer&) = delete;

@@ -87,6 +87,7 @@ class KeyServiceForUser final : public keyd::v1::KeyService::CallbackService {
                             keyd::v1::EnrolResponse* response) override {
     return Dispatch(parts_.derivations, "Enrol", context, *request, [=, this](Uid uid) {
       const SecretBuffer passphrase = Take(request->passphrase());
+      parts_.marks.Add(uid);
       ASSIGN_OR_RETURN(const EnrolledKey enrolled, parts_.enrolment.Enrol(uid, passphrase));
       response->set_key_identifier(enrolled.identifier.data(), enrolled.identifier.size());
       response->set_recovery_code(std::string(enrolled.recovery_code.text()));
@@ -197,6 +198,7 @@ class KeyServiceForUser final : public keyd::v1::KeyService::CallbackService {
       if (!request->expected_identifier().empty()) {
         ASSIGN_OR_RETURN(expected, ToIdentifier(request->expected_identifier()));
       }
+      if (request->as().empty()) parts_.marks.Add(uid);
       const auto exported = absl::MakeConstSpan(
           reinterpret_cast<const uint8_t*>(request->exported().data()), request->exported().size());
       ASSIGN_OR_RETURN(const ImportedKeys imported,

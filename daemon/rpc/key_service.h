@@ -8,6 +8,7 @@
 #include "daemon/core/exports.h"
 #include "daemon/core/named_keys.h"
 #include "daemon/core/user_keys.h"
+#include "daemon/rpc/enrolled_marks.h"
 #include "daemon/rpc/worker_pool.h"
 #include "keys/records.h"
 
@@ -24,6 +25,7 @@ struct ServiceParts {
   Enrolment& enrolment;
   NamedKeys& named_keys;
   Exports& exports;
+  const EnrolledMarks& marks;
   // For calls that derive keys from passphrases: slow, memory-hungry, few at a time.
   WorkerPool& derivations;
   // For all others.

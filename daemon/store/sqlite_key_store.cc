@@ -128,6 +128,18 @@ absl::StatusOr<std::vector<KeyRecord>> SqliteKeyStore::ListKeys(Uid uid) {
   }
 }
 
+absl::StatusOr<std::vector<Uid>> SqliteKeyStore::ListEnrolled() {
+  const std::lock_guard lock(mutex_);
+  ASSIGN_OR_RETURN(SqliteStatement rows, db_->Prepare("SELECT uid FROM keys WHERE name = ?1"));
+  rows.Bind(1, std::string(kDefaultKeyName));
+  std::vector<Uid> uids;
+  for (;;) {
+    ASSIGN_OR_RETURN(const bool row, rows.Step());
+    if (!row) return uids;
+    uids.push_back(static_cast<Uid>(rows.Int(0)));
+  }
+}
+
 absl::StatusOr<int64_t> SqliteKeyStore::FindKeyId(Uid uid, const std::string& name) {
   ASSIGN_OR_RETURN(SqliteStatement find,
                    db_->Prepare("SELECT key_id FROM keys WHERE uid = ?1 AND name = ?2"));

@@ -40,6 +40,9 @@ class SqliteKeyStore final : public KeyStore, public NamedKeyStore {
                                                             const std::string& name) override;
   [[nodiscard]] absl::StatusOr<std::vector<KeyRecord>> ListSharedWith(Uid uid) override;
 
+  // Everybody with a default key.
+  [[nodiscard]] absl::StatusOr<std::vector<Uid>> ListEnrolled();
+
  private:
   explicit SqliteKeyStore(std::unique_ptr<SqliteDb> db) : db_(std::move(db)) {}
 

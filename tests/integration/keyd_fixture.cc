@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -181,15 +182,11 @@ void KeydTest::TearDown() {
 }
 
 std::vector<std::string> KeydTest::DaemonCommand(const std::vector<std::string>& extra) const {
-  std::vector<std::string> command = {EXT4CRYPT_TEST_BIN "/ext4crypt-keyd",
-                                      "--socket",
-                                      socket(),
-                                      "--state-dir",
-                                      state_dir(),
-                                      "--argon2-memory-mib",
-                                      "8",
-                                      "--argon2-ops",
-                                      "4"};
+  std::vector<std::string> command = {EXT4CRYPT_TEST_BIN "/ext4crypt-keyd", "--socket", socket(),
+                                      "--state-dir", state_dir()};
+  if (std::find(extra.begin(), extra.end(), "--argon2-ops") == extra.end()) {
+    command.insert(command.end(), {"--argon2-memory-mib", "8", "--argon2-ops", "4"});
+  }
   command.insert(command.end(), extra.begin(), extra.end());
   return command;
 }

@@ -93,7 +93,7 @@ TEST_F(PamSessionTest, UsersAreCountedApart) {
   Prepare();
   Login alices("alice", kPassword);
   Login bobs("bob", kPassword);
-  EXPECT_EQ(Sessions(bob()), "1");
+  EXPECT_EQ(WaitForSessions(bob(), "1"), "1");
   bobs.Close();
   EXPECT_EQ(WaitForSessions(bob(), "0"), "0");
   EXPECT_EQ(State(alice()), "unlocked");
