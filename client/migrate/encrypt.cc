@@ -108,7 +108,9 @@ absl::Status Encrypt(const std::string& path, const Policy& policy,
   callbacks.begins(survey);
   outcome.changed = true;
   outcome.work_dir = work->path();
-  Mover mover(*work, place.node.mount_id, callbacks.progress, callbacks.stop);
+  // Two for each level of directories, and one for each file in a batch.
+  Mover mover(*work, place.node.mount_id, RaiseDescriptorLimit(), callbacks.progress,
+              callbacks.stop);
   const absl::Status moved = mover.Run(place.dir.get(), path);
   outcome.counts = mover.counts();
   outcome.left = mover.left();
@@ -122,7 +124,7 @@ absl::Status Encrypt(const std::string& path, const Policy& policy,
 
 EncryptOutcome EncryptDirectory(const std::string& path, const Policy& policy,
                                 const EncryptCallbacks& callbacks) {
-  (void)RaiseDescriptorLimit();  // two for each level of directories
+  (void)RaiseDescriptorLimit();
   EncryptOutcome outcome;
   outcome.status = Encrypt(path, policy, callbacks, outcome);
   return outcome;

@@ -23,6 +23,7 @@ namespace ext4crypt {
 namespace {
 
 constexpr char kPartName[] = "file";
+constexpr size_t kMaxBatchFiles = 256;
 // A file that is written to without end is left; one that was touched once is copied again.
 constexpr int kAttempts = 3;
 // Beyond the file itself: tag blocks (less than a hundredth), extents, directories, the journal.
@@ -39,14 +40,6 @@ bool EndsEverything(const absl::Status& status) {
     default:
       return false;
   }
-}
-
-bool Unchanged(const struct stat& a, const struct stat& b) {
-  const auto same = [](const struct timespec& x, const struct timespec& y) {
-    return x.tv_sec == y.tv_sec && x.tv_nsec == y.tv_nsec;
-  };
-  return a.st_ino == b.st_ino && a.st_size == b.st_size && same(a.st_mtim, b.st_mtim) &&
-         same(a.st_ctim, b.st_ctim);
 }
 
 absl::Status InUse(absl::string_view why, const std::string& path) {
@@ -68,122 +61,105 @@ absl::StatusOr<std::string> ReadLink(const At& at, const std::string& path) {
 
 }  // namespace
 
-// A file that is to be moved. A regular one is open, with a lease: the kernel refuses it while
-// somebody has the file open for writing, and tells us of who wants to before letting them.
-class Mover::Source {
- public:
-  static absl::StatusOr<Source> Open(const At& at, const Node& node, const std::string& path) {
-    Source source(at, node);
-    if (!node.IsRegular()) return source;
-    int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-    source.fd_.reset(::openat(at.dir, at.name.c_str(), flags | O_NOATIME));
-    if (!source.fd_.valid()) source.fd_.reset(::openat(at.dir, at.name.c_str(), flags));
-    if (!source.fd_.valid()) return NodeError(errno, "open", path);
-    source.leased_ = ::fcntl(source.fd(), F_SETLEASE, F_RDLCK) == 0;
-    if (!source.leased_ && errno == EAGAIN) return InUse("open for writing", path);
-    RETURN_IF_ERROR(source.CheckUnchanged(path));
-    return source;
-  }
-
-  [[nodiscard]] int fd() const { return fd_.get(); }
-  [[nodiscard]] const At& at() const { return at_; }
-  [[nodiscard]] const Node& node() const { return node_; }
-
-  [[nodiscard]] bool Wanted() const { return leased_ && ::fcntl(fd(), F_GETLEASE) != F_RDLCK; }
-  // The name still leads to the file as it was when it was looked at.
-  [[nodiscard]] absl::Status CheckUnchanged(const std::string& path) const {
-    if (Wanted()) return InUse("somebody opens it for writing", path);
-    ASSIGN_OR_RETURN(const Node now, Look(at_, path));
-    if (now.id != node_.id || !Unchanged(now.stat, node_.stat)) {
-      return Error(ErrorReason::kChangedMeanwhile, "changed while it was copied", path);
-    }
-    return absl::OkStatus();
-  }
-
- private:
-  Source(At at, const Node& node) : at_(std::move(at)), node_(node) {}
-  At at_;
-  Node node_;
-  UniqueFd fd_;
-  bool leased_ = false;
-};
+Mover::Mover(WorkDir& work, uint64_t mount_id, size_t descriptors,
+             std::function<void(const MoveCounts&)> progress, std::function<bool()> stop)
+    : work_(work),
+      mount_id_(mount_id),
+      batch_files_(std::clamp<size_t>(descriptors / 8, 1, kMaxBatchFiles)),
+      progress_(std::move(progress)),
+      stop_(std::move(stop)) {}
 
 absl::Status Mover::Run(int source, const std::string& path) {
   // How the kernel tells that somebody wants a file we have a lease on; its default is to end us.
   std::signal(SIGIO, SIG_IGN);
-  ASSIGN_OR_RETURN(const bool empty, MoveDirectory(source, work_.tree(), path));
-  return empty ? absl::OkStatus() : Error(ErrorReason::kFilesLeft, "files are left", path);
+  RETURN_IF_ERROR(work_.ClearPart());
+  const auto top = std::make_shared<Directory>();
+  top->from = source;
+  top->to = work_.tree();
+  top->path = path;
+  const absl::Status moved = MoveDirectory(top);
+  // What is copied is worth keeping, except where nothing can be done any more.
+  const ErrorReason reason = ReasonOf(moved);
+  if (moved.ok() || reason == ErrorReason::kInterrupted || reason == ErrorReason::kVolumeFull) {
+    RETURN_IF_ERROR(FinishBatch());
+  }
+  RETURN_IF_ERROR(moved);
+  return left_.empty() ? absl::OkStatus() : Error(ErrorReason::kFilesLeft, "files are left", path);
 }
 
-absl::StatusOr<bool> Mover::MoveDirectory(int from, int to, const std::string& path) {
-  ASSIGN_OR_RETURN(const Node node, LookAtFd(from, path));
-  ASSIGN_OR_RETURN(const struct stat wanted, work_.Remember(node, path));
+absl::Status Mover::Leave(const DirectoryPtr& dir, const std::string& path, absl::Status status) {
+  if (EndsEverything(status)) return status;
+  left_.push_back({.path = path, .status = std::move(status)});
+  for (Directory* of = dir.get(); of != nullptr; of = of->parent.get()) of->left = true;
+  return absl::OkStatus();
+}
+
+absl::Status Mover::MoveDirectory(const DirectoryPtr& dir) {
+  ASSIGN_OR_RETURN(const Node node, LookAtFd(dir->from, dir->path));
+  ASSIGN_OR_RETURN(dir->wanted, work_.Remember(node, dir->path));
   // A directory we may not write to is made writable for as long as it takes.
   const mode_t mode = node.stat.st_mode & 07777;
-  if ((mode & 0700) != 0700 && ::fchmod(from, mode | 0700) != 0) {
-    return NodeError(errno, "chmod", path);
+  if ((mode & 0700) != 0700) {
+    RETURN_IF_ERROR(work_.SyncRecords());
+    if (::fchmod(dir->from, mode | 0700) != 0) return NodeError(errno, "chmod", dir->path);
   }
-  if (::fchmod(to, 0700) != 0) return NodeError(errno, "chmod", path);
-  RETURN_IF_ERROR(DropInheritedAcls({.dir = to, .name = "."}, path));
+  if (::fchmod(dir->to, 0700) != 0) return NodeError(errno, "chmod", dir->path);
+  RETURN_IF_ERROR(DropInheritedAcls({.dir = dir->to, .name = "."}, dir->path));
 
-  ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDirectory(from, path));
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDirectory(dir->from, dir->path));
   for (const std::string& name : names) {
-    const std::string child = absl::StrCat(path, "/", name);
-    absl::Status moved = MoveEntry(from, to, name, child);
-    if (!moved.ok() && EndsEverything(moved)) return moved;
-    if (!moved.ok()) left_.push_back({.path = child, .status = std::move(moved)});
-  }
-  ASSIGN_OR_RETURN(const std::vector<std::string> rest, ListDirectory(from, path));
-  if (!rest.empty()) {
-    if (left_.empty()) {
-      left_.push_back({.path = path, .status = InUse("new files appeared in it", path)});
+    const std::string child = absl::StrCat(dir->path, "/", name);
+    if (absl::Status moved = MoveEntry(dir, name, child); !moved.ok()) {
+      RETURN_IF_ERROR(Leave(dir, child, std::move(moved)));
     }
-    return false;
   }
-  RETURN_IF_ERROR(CopyMetadata({.dir = from, .name = "."}, {.dir = to, .name = "."}, wanted, path));
-  RETURN_IF_ERROR(Sync(to, path));
-  return true;
+  return AddFinished(dir);
 }
 
-absl::Status Mover::MoveEntry(int from, int to, const std::string& name, const std::string& path) {
-  const At source{.dir = from, .name = name};
-  const At target{.dir = to, .name = name};
+absl::Status Mover::MoveEntry(const DirectoryPtr& dir, const std::string& name,
+                              const std::string& path) {
+  const At source{.dir = dir->from, .name = name};
   ASSIGN_OR_RETURN(const Node node, Look(source, path));
   if (node.mount_id != mount_id_) {
     return Error(ErrorReason::kDirectorySpansMounts, "a mount point", path);
   }
   if (stop_()) return Error(ErrorReason::kInterrupted, "told to stop", path);
-  if (node.IsDirectory()) return MoveChild(source, target, node, path);
-  RETURN_IF_ERROR(MoveFile(source, target, path));
+  if (node.IsDirectory()) return MoveChild(dir, name, path);
+  ASSIGN_OR_RETURN(const bool for_batch, IsForBatch(dir, name, node, path));
+  if (for_batch) return AddToBatch(dir, name, node, path);
+  RETURN_IF_ERROR(MoveFile(source, {.dir = dir->to, .name = name}, path));
   ++counts_.files;
   progress_(counts_);
   return absl::OkStatus();
 }
 
-absl::Status Mover::MoveChild(const At& from, const At& to, const Node& /*node*/,
+absl::Status Mover::MoveChild(const DirectoryPtr& parent, const std::string& name,
                               const std::string& path) {
-  if (::mkdirat(to.dir, to.name.c_str(), 0700) != 0 && errno != EEXIST) {
+  const At to{.dir = parent->to, .name = name};
+  if (::mkdirat(to.dir, name.c_str(), 0700) != 0 && errno != EEXIST) {
     return NodeError(errno, "mkdir", path);
   }
-  bool empty = false;
-  {
-    ASSIGN_OR_RETURN(const Node target, Look(to, path));
-    if (!target.IsDirectory()) {
-      return Error(ErrorReason::kMoveConflict, "a file is in its place", path);
-    }
-    // Its own rights may not let even its owner in; then they were remembered before.
-    if ((target.stat.st_mode & 0700) != 0700 && ::fchmodat(to.dir, to.name.c_str(), 0700, 0) != 0) {
-      return NodeError(errno, "chmod", path);
-    }
-    ASSIGN_OR_RETURN(const UniqueFd source_fd, OpenDirectory(from, path));
-    ASSIGN_OR_RETURN(const UniqueFd target_fd, OpenDirectory(to, path));
-    ASSIGN_OR_RETURN(empty, MoveDirectory(source_fd.get(), target_fd.get(), path));
+  ASSIGN_OR_RETURN(const Node target, Look(to, path));
+  if (!target.IsDirectory()) {
+    return Error(ErrorReason::kMoveConflict, "a file is in its place", path);
   }
-  if (!empty) return absl::OkStatus();  // what is left is listed
-  if (::unlinkat(from.dir, from.name.c_str(), AT_REMOVEDIR) != 0) {
-    return NodeError(errno, "rmdir", path);
+  // Its own rights may not let even its owner in; then they were remembered before.
+  if ((target.stat.st_mode & 0700) != 0700 && ::fchmodat(to.dir, name.c_str(), 0700, 0) != 0) {
+    return NodeError(errno, "chmod", path);
   }
-  return absl::OkStatus();
+  const auto dir = std::make_shared<Directory>();
+  dir->from_at = {.dir = parent->from, .name = name};
+  dir->parent = parent;
+  ASSIGN_OR_RETURN(dir->own_from, OpenDirectory(dir->from_at, path));
+  ASSIGN_OR_RETURN(dir->own_to, OpenDirectory(to, path));
+  dir->from = dir->own_from.get();
+  dir->to = dir->own_to.get();
+  dir->path = path;
+  return MoveDirectory(dir);
+}
+
+At Mover::PoolOf(const Node& node) const {
+  return {.dir = work_.links(), .name = absl::StrFormat("%d-%x", node.id.ino, node.id.birth_ns)};
 }
 
 absl::Status Mover::MoveFile(const At& from, const At& to, const std::string& path) {
@@ -201,13 +177,13 @@ absl::Status Mover::MoveFile(const At& from, const At& to, const std::string& pa
 absl::Status Mover::MoveFileOnce(const At& from, const At& to, const Node& node,
                                  const std::string& path) {
   ASSIGN_OR_RETURN(Source source, Source::Open(from, node, path));
-  const At pool{.dir = work_.links(),
-                .name = absl::StrFormat("%d-%x", node.id.ino, node.id.birth_ns)};
+  const At pool = PoolOf(node);
   ASSIGN_OR_RETURN(const bool pooled, Exists(pool, path));
   const bool linked = pooled || node.stat.st_nlink > 1;
   RETURN_IF_ERROR(linked ? PlaceLink(source, pool, to, path) : Place(source, to, path));
-  // The name must be durable before the other one goes.
+  // The name must be durable before the other one goes, and so must what its directory was like.
   RETURN_IF_ERROR(Sync(to.dir, path));
+  RETURN_IF_ERROR(work_.SyncRecords());
   if (absl::Status unchanged = source.CheckUnchanged(path); !unchanged.ok()) {
     // The copy is out of date; the source is what counts.
     if (::unlinkat(to.dir, to.name.c_str(), 0) != 0) return NodeError(errno, "unlink", path);
@@ -307,18 +283,24 @@ absl::Status Mover::Fill(Source& source, const At& to, const std::string& path) 
   if (::fchmodat(to.dir, to.name.c_str(), 0600, 0) != 0) return NodeError(errno, "chmod", path);
   const UniqueFd fd(::openat(to.dir, to.name.c_str(), O_RDWR | O_TRUNC | O_NOFOLLOW | O_CLOEXEC));
   if (!fd.valid()) return NodeError(errno, "open", path);
-  const auto tick = [&](uint64_t bytes) { return Tick(source, bytes, path); };
-  RETURN_IF_ERROR(CopyContents(source.fd(), fd.get(), tick, path));
-  RETURN_IF_ERROR(CopyMetadata(source.at(), to, source.node().stat, path));
+  RETURN_IF_ERROR(FillUnsynced(source, fd.get(), to, path));
   RETURN_IF_ERROR(Sync(fd.get(), path));
+  return Compare(source, fd.get(), path);
+}
+
+absl::Status Mover::FillUnsynced(Source& source, int to_fd, const At& to, const std::string& path) {
+  const auto tick = [&](uint64_t bytes) { return Tick(source, bytes, path); };
+  RETURN_IF_ERROR(CopyContents(source.fd(), to_fd, tick, path));
+  return CopyMetadata(source.at(), to, source.node().stat, path);
+}
+
+absl::Status Mover::Compare(const Source& source, int to_fd, const std::string& path) {
   // From the disk and through the cipher, not from memory.
-  ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED);
-  const auto quiet = [&](uint64_t /*bytes*/) { return Tick(source, 0, path); };
-  ASSIGN_OR_RETURN(const bool same, SameContents(source.fd(), fd.get(), quiet, path));
-  if (!same) {
-    return Error(ErrorReason::kChangedMeanwhile, "the copy does not read as the source", path);
-  }
-  return absl::OkStatus();
+  ::posix_fadvise(to_fd, 0, 0, POSIX_FADV_DONTNEED);
+  const auto tick = [&](uint64_t /*bytes*/) { return source.CheckUnwanted(path); };
+  ASSIGN_OR_RETURN(const bool same, SameContents(source.fd(), to_fd, tick, path));
+  if (same) return absl::OkStatus();
+  return Error(ErrorReason::kChangedMeanwhile, "the copy does not read as the source", path);
 }
 
 absl::StatusOr<bool> Mover::SameFile(Source& source, const At& to, const std::string& path) {
@@ -345,13 +327,11 @@ absl::Status Mover::CheckRoom(const Node& node, const std::string& path) {
   return Error(ErrorReason::kVolumeFull, "no room for a copy of it", path);
 }
 
-absl::Status Mover::Tick(Source& source, uint64_t bytes, const std::string& path) {
+absl::Status Mover::Tick(const Source& source, uint64_t bytes, const std::string& path) {
   counts_.bytes += bytes;
   progress_(counts_);
   if (stop_()) return Error(ErrorReason::kInterrupted, "told to stop", path);
-  // Who opens it for writing waits in the kernel until we let go.
-  if (source.Wanted()) return InUse("somebody opens it for writing", path);
-  return absl::OkStatus();
+  return source.CheckUnwanted(path);
 }
 
 }  // namespace ext4crypt

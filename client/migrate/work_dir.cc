@@ -40,10 +40,17 @@ absl::StatusOr<std::string> ReadAll(int fd, const std::string& path) {
 }
 
 absl::Status WriteAll(int fd, const std::string& text, const std::string& path) {
-  if (::write(fd, text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
-    return NodeError(errno == 0 ? ENOSPC : errno, "write", path);
+  const ssize_t n = ::write(fd, text.data(), text.size());
+  if (n == static_cast<ssize_t>(text.size())) return absl::OkStatus();
+  return NodeError(n < 0 ? errno : ENOSPC, "write", path);
+}
+
+absl::Status RemoveNames(int dir, const std::string& path) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDirectory(dir, path));
+  for (const std::string& name : names) {
+    if (::unlinkat(dir, name.c_str(), 0) != 0) return NodeError(errno, "unlink", path);
   }
-  return Sync(fd, path);
+  return absl::OkStatus();
 }
 
 struct State {
@@ -201,6 +208,7 @@ absl::Status WorkDir::WriteState() {
                              O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!fd.valid()) return NodeError(errno, "create", path);
   RETURN_IF_ERROR(WriteAll(fd.get(), FormatState({.source = source_, .tree = tree_id_}), path));
+  RETURN_IF_ERROR(Sync(fd.get(), path));
   if (::renameat(fd_.get(), "state.new", fd_.get(), "state") != 0) {
     return NodeError(errno, "rename", path);
   }
@@ -240,6 +248,7 @@ absl::StatusOr<struct stat> WorkDir::Remember(const Node& dir, const std::string
   if (known == records_.end()) {
     const std::string line = FormatRecord(dir.id, dir.stat);
     RETURN_IF_ERROR(WriteAll(records_file_.get(), line, path));
+    records_synced_ = false;
     records_.emplace(dir.id, dir.stat);
     return wanted;
   }
@@ -249,14 +258,25 @@ absl::StatusOr<struct stat> WorkDir::Remember(const Node& dir, const std::string
   return wanted;
 }
 
+absl::Status WorkDir::SyncRecords() {
+  if (!records_synced_) RETURN_IF_ERROR(Sync(records_file_.get(), path_ + "/dirs"));
+  records_synced_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status WorkDir::SyncVolume() {
+  if (::syncfs(fd()) != 0) return NodeError(errno, "syncfs", path_);
+  records_synced_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status WorkDir::ClearPart() { return RemoveNames(part(), path_ + "/part"); }
+
 absl::Status WorkDir::Remove(int parent) {
   for (const char* room : {"part", "links"}) {
     auto dir = OpenDirectory({.dir = fd(), .name = room}, path_);
     if (!dir.ok()) continue;  // gone already
-    ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDirectory(dir->get(), path_));
-    for (const std::string& name : names) {
-      if (::unlinkat(dir->get(), name.c_str(), 0) != 0) return NodeError(errno, "unlink", path_);
-    }
+    RETURN_IF_ERROR(RemoveNames(dir->get(), path_));
     if (::unlinkat(fd(), room, AT_REMOVEDIR) != 0) return NodeError(errno, "rmdir", path_);
   }
   // Whatever got into the old directory at the very end must not be lost.

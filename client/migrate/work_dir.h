@@ -6,7 +6,7 @@
 //             dirs       times and modes of directories from before anything was taken out of them
 //             tree/      encrypted: what is to become DIR
 //             links/     encrypted: one name for each file with several, so that they stay one file
-//             part/      encrypted: the one file that is being copied
+//             part/      encrypted: the files that are being copied
 //
 // All else is told by the two trees themselves: a name in DIR is still to be done, whatever tree/
 // has. So there is no record of progress that could disagree with the disk after a crash.
@@ -46,8 +46,15 @@ class WorkDir {
   [[nodiscard]] int links() const { return links_.get(); }
   [[nodiscard]] int part() const { return part_.get(); }
 
-  // The directory as it was when first seen. Remembered durably from then on.
+  // The directory as it was when first seen. Remembered durably by the next sync; before that,
+  // nothing may be changed in the directory.
   [[nodiscard]] absl::StatusOr<struct stat> Remember(const Node& dir, const std::string& path);
+  // Costs nothing when there is no new record.
+  [[nodiscard]] absl::Status SyncRecords();
+  // Everything on the volume, records included.
+  [[nodiscard]] absl::Status SyncVolume();
+  // Removes copies that an earlier run has not finished.
+  [[nodiscard]] absl::Status ClearPart();
   // Removes everything; what is still in tree/ stays, with an error that names it.
   [[nodiscard]] absl::Status Remove(int parent);
 
@@ -67,6 +74,7 @@ class WorkDir {
   NodeId source_;
   NodeId tree_id_;
   std::map<NodeId, struct stat> records_;
+  bool records_synced_ = true;
 };
 
 }  // namespace ext4crypt

@@ -20,10 +20,10 @@ namespace {
 using testing::HasSubstr;
 
 // What changes something on the disk, and so divides one state from the next.
-constexpr std::array kSteps = {"mkdirat",   "openat",    "ftruncate", "pwrite64", "fchownat",
-                               "fchmod",    "fchmodat",  "lsetxattr", "fsync",    "renameat",
-                               "linkat",    "symlinkat", "mknodat",   "unlinkat", "lremovexattr",
-                               "utimensat", "renameat2", "write"};
+constexpr std::array kSteps = {"mkdirat",      "openat",    "ftruncate", "pwrite64", "fchownat",
+                               "fchmod",       "fchmodat",  "lsetxattr", "fsync",    "syncfs",
+                               "renameat",     "linkat",    "symlinkat", "mknodat",  "unlinkat",
+                               "lremovexattr", "utimensat", "renameat2", "write"};
 
 class EncryptTest : public KeydTest {
  protected:
@@ -176,6 +176,53 @@ TEST_F(EncryptTest, KilledAtAnyInstantItGoesOnAndLosesNothing) {
   std::printf("%d kills, %d trees\n", kills, trees);
   Unmount(volume_);
   MustRun({"e2fsck", "-fn", work() + "/a.img"});
+}
+
+// A sync is what a small file costs: one for each makes it sixty a second on a disk that turns.
+TEST_F(EncryptTest, SmallFilesShareTheirSyncs) {
+  MakeDir(dir_, alice());
+  ASSERT_EQ(
+      RunAs(alice(), {"sh", "-c",
+                      "cd " + dir_ +
+                          " && for d in 1 2 3 4 5 6 7 8 9 10; do mkdir $d; for f in $(seq 60); "
+                          "do echo $d/$f > $d/$f; done; done"})
+          .exit_code,
+      0);
+  before_ = Show();
+  const std::string trace = work() + "/trace";
+  std::vector<std::string> command = {
+      "env", "ASAN_OPTIONS=detect_leaks=0",      "strace", "-f", "-qq", "-o", trace,
+      "-e",  "trace=fsync,fdatasync,syncfs,sync"};
+  const std::vector<std::string> inner = Command(0);
+  command.insert(command.end(), inner.begin(), inner.end());
+  const RunResult result = RunAs(0, command);
+  ASSERT_EQ(result.exit_code, 0) << result.out << result.err;
+  ExpectDone();
+  const RunResult syncs = RunAs(0, {"grep", "-c", "sync", trace});
+  EXPECT_GT(std::stoi(syncs.out), 4) << "nothing was counted";
+  EXPECT_LT(std::stoi(syncs.out), 40) << "of 600 files in 10 directories";
+}
+
+TEST_F(EncryptTest, FileOfABatchThatSomebodyWantsToWriteToStays) {
+  MakeDir(dir_, alice());
+  ASSERT_EQ(RunAs(alice(),
+                  {"sh", "-c", "cd " + dir_ + " && for f in $(seq -w 20); do echo $f > $f; done"})
+                .exit_code,
+            0);
+  // Opens a file of which there is a copy already, while the batch waits for its sync.
+  const Child writer(
+      alice(), {"sh", "-c",
+                "until ls " + volume_ +
+                    "/.ext4crypt-encrypt-*/part/19 2>/dev/null; do :; done; echo more >> " + dir_ +
+                    "/05; exec sleep 60"});
+  const RunResult result = EncryptUnder(alice(), "syncfs:delay_enter=3000000:when=1");
+  EXPECT_EQ(result.exit_code, 22) << result.out << result.err;
+  EXPECT_THAT(result.out, HasSubstr("FILE_IN_USE"));
+  EXPECT_EQ(RunAs(0, {"ls", dir_}).out, "05\n");
+  for (int i = 0; i < 200 && RunAs(0, {"cat", dir_ + "/05"}).out != "05\nmore\n"; ++i)
+    usleep(50'000);
+  ASSERT_EQ(Encrypt(alice()).exit_code, 0);
+  EXPECT_EQ(RunAs(0, {"cat", dir_ + "/05"}).out, "05\nmore\n");
 }
 
 TEST_F(EncryptTest, FullVolumeIsToldAndGoneOnFromWithRoom) {
