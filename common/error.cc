@@ -3,6 +3,7 @@
 #include "common/error.h"
 
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <vector>
 
@@ -85,6 +86,10 @@ constexpr std::array<ReasonRow, kErrorReasonLimit> kRows = {{
     {"NOT_SHARED", Code::kNotFound},
     {"RECORD_UNUSABLE", Code::kInvalidArgument},
     {"RECOVERY_CODE_UNCONFIRMED", Code::kInvalidArgument},
+    {"PARENT_UNWRITABLE", Code::kPermissionDenied},
+    {"VOLUME_TOP", Code::kFailedPrecondition},
+    {"DISK_FAILED", Code::kDataLoss},
+    {"PROCESS_LIMIT", Code::kResourceExhausted},
 }};
 
 const ReasonRow& RowOf(ErrorReason reason) {
@@ -98,8 +103,9 @@ absl::string_view ReasonName(ErrorReason reason) { return RowOf(reason).name; }
 
 absl::Status Error(const ErrorInfo& info, absl::string_view cause) {
   absl::Status status(RowOf(info.reason).code, cause);
-  status.SetPayload(kPayloadUrl, absl::Cord(absl::StrCat(static_cast<uint32_t>(info.reason), ",",
-                                                         info.retry_after_ms, ",", info.subject)));
+  status.SetPayload(
+      kPayloadUrl, absl::Cord(absl::StrCat(static_cast<uint32_t>(info.reason), ",",
+                                           info.retry_after_ms, ",", info.err, ",", info.subject)));
   return status;
 }
 
@@ -110,8 +116,14 @@ absl::Status Error(ErrorReason reason, absl::string_view cause, absl::string_vie
 absl::Status ErrnoError(ErrorReason reason, int err, absl::string_view cause,
                         absl::string_view subject) {
   const char* words = strerrordesc_np(err);
-  return Error(reason, absl::StrCat(cause, ": ", words != nullptr ? words : "unknown error"),
-               subject);
+  return Error(ErrorInfo{.reason = reason, .subject = std::string(subject), .err = err},
+               absl::StrCat(cause, ": ", words != nullptr ? words : "unknown error"));
+}
+
+bool IsDiskError(int err) {
+  // ESHUTDOWN and EIO: of a volume that is shut down; EUCLEAN and EBADMSG: of ext4's own checks.
+  return err == EIO || err == ESHUTDOWN || err == EUCLEAN || err == EBADMSG || err == ENODEV ||
+         err == ENXIO;
 }
 
 ErrorInfo InfoOf(const absl::Status& status) {
@@ -120,14 +132,14 @@ ErrorInfo InfoOf(const absl::Status& status) {
   const auto payload = status.GetPayload(kPayloadUrl);
   if (!payload.has_value()) return info;
   const std::vector<std::string> parts =
-      absl::StrSplit(std::string(*payload), absl::MaxSplits(',', 2));
+      absl::StrSplit(std::string(*payload), absl::MaxSplits(',', 3));
   uint32_t reason = 0;
-  if (parts.size() != 3 || !absl::SimpleAtoi(parts[0], &reason) || reason >= kErrorReasonLimit ||
-      !absl::SimpleAtoi(parts[1], &info.retry_after_ms)) {
+  if (parts.size() != 4 || !absl::SimpleAtoi(parts[0], &reason) || reason >= kErrorReasonLimit ||
+      !absl::SimpleAtoi(parts[1], &info.retry_after_ms) || !absl::SimpleAtoi(parts[2], &info.err)) {
     return info;
   }
   info.reason = static_cast<ErrorReason>(reason);
-  info.subject = parts[2];
+  info.subject = parts[3];
   return info;
 }
 

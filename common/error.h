@@ -73,8 +73,12 @@ enum class ErrorReason : uint32_t {
   kNotShared = 57,
   kRecordUnusable = 58,
   kRecoveryCodeUnconfirmed = 59,
+  kParentUnwritable = 60,
+  kVolumeTop = 61,
+  kDiskFailed = 62,
+  kProcessLimit = 63,
 };
-inline constexpr uint32_t kErrorReasonLimit = 60;
+inline constexpr uint32_t kErrorReasonLimit = 64;
 
 struct ErrorInfo {
   ErrorReason reason = ErrorReason::kUnspecified;
@@ -82,12 +86,15 @@ struct ErrorInfo {
   std::string subject;
   // With kThrottled: how long the caller has to wait.
   uint32_t retry_after_ms = 0;
+  // What the kernel said, when that is the cause; 0 otherwise.
+  int err = 0;
 };
 
 // The name as in the proto: "WRONG_PASSPHRASE".
 [[nodiscard]] absl::string_view ReasonName(ErrorReason reason);
 
-// `cause` is for logs: plain words, no secret. Words for people are the client's, from the reason.
+// `cause`: plain words, no secret, for logs and for who wants to know more. Words for people are
+// the client's, from the reason.
 [[nodiscard]] absl::Status Error(ErrorReason reason, absl::string_view cause,
                                  absl::string_view subject = {});
 [[nodiscard]] absl::Status Error(const ErrorInfo& info, absl::string_view cause);
@@ -95,6 +102,9 @@ struct ErrorInfo {
 // As Error, with strerror(err) appended to the cause.
 [[nodiscard]] absl::Status ErrnoError(ErrorReason reason, int err, absl::string_view cause,
                                       absl::string_view subject = {});
+
+// What the kernel says when a disk fails, or a file system that it has given up.
+[[nodiscard]] bool IsDiskError(int err);
 
 // A status without our payload has reason kInternal; an OK status has none.
 [[nodiscard]] ErrorInfo InfoOf(const absl::Status& status);

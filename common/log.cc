@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "common/printable.h"
 
 namespace ext4crypt {
 namespace {
@@ -36,13 +37,9 @@ LevelWords WordsOf(LogLevel level) {
 void Log(LogLevel level, absl::string_view message) {
   static const bool to_journal = std::getenv("JOURNAL_STREAM") != nullptr;
   const LevelWords words = WordsOf(level);
-  std::string line =
-      absl::StrCat(to_journal ? words.journal_prefix : "ext4crypt-keyd: ", words.word, message);
   // A user chooses some of the logged names; a line break in one must not forge a log line.
-  for (char& c : line) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  }
-  line.push_back('\n');
+  const std::string line = absl::StrCat(
+      to_journal ? words.journal_prefix : "ext4crypt-keyd: ", words.word, Printable(message), "\n");
   // One write, so that lines of different threads do not mix. Nobody to tell when it fails.
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
 }

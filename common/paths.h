@@ -14,5 +14,7 @@ inline constexpr char kServiceUser[] = "ext4crypt";
 // The file system types the kernel component and the stock kernel register.
 inline constexpr char kAuthenticatedFsType[] = "ext4crypt";
 inline constexpr char kPlainFsType[] = "ext4";
+// Of the top directory of a volume: EXT4_ROOT_INO.
+inline constexpr unsigned long kTopInode = 2;
 
 }  // namespace ext4crypt

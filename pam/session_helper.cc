@@ -27,6 +27,7 @@
 #include "client/rpc/local_socket.h"
 #include "client/ui/errors.h"
 #include "common/error.h"
+#include "common/printable.h"
 #include "common/process.h"
 #include "common/session_protocol.h"
 #include "common/status_macros.h"
@@ -57,7 +58,7 @@ struct Reply {
 
   void Journal(int priority, absl::string_view text) {
     message.log_priority = priority;
-    Copy(text, message.for_journal, sizeof(message.for_journal));
+    Copy(PrintableText(text), message.for_journal, sizeof(message.for_journal));
   }
   void User(absl::string_view text) { Copy(text, message.for_user, sizeof(message.for_user)); }
 

@@ -4,30 +4,9 @@
 #include <array>
 #include <cstdio>
 
+#include "common/printable.h"
+
 namespace ext4crypt {
-namespace {
-
-// The length of the UTF-8 sequence that `text` begins with, 0 if it is none. Surrogates and
-// overlong forms are none.
-size_t Utf8Length(absl::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
-  const uint8_t lead = byte(0);
-  if (lead < 0x80) return 1;
-  const size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
-  if (lead < 0xC2 || lead > 0xF4 || text.size() < length) return 0;
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return 0;
-  }
-  const uint8_t second = byte(1);
-  if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) ||
-      (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F)) {
-    return 0;
-  }
-  return length;
-}
-
-}  // namespace
-
 void JsonWriter::NewLine() {
   if (layout_ == Layout::kIndented) out_ << '\n' << std::string(2 * depth_, ' ');
 }
@@ -86,15 +65,17 @@ void JsonWriter::Quoted(absl::string_view text) {
   out_ << '"';
   while (!text.empty()) {
     const char c = text.front();
-    size_t length = Utf8Length(text);
+    size_t length = Utf8SequenceLength(text);
     if (length == 0) {
       out_ << "\\ufffd";
       length = 1;
     } else if (c == '"' || c == '\\') {
       out_ << '\\' << c;
-    } else if (static_cast<uint8_t>(c) < 0x20 || c == 0x7F) {
+    } else if (IsControl(text.substr(0, length))) {
+      // JSON asks for less, but it is printed on terminals too.
       std::array<char, 8> escape = {};
-      std::snprintf(escape.data(), escape.size(), "\\u%04x", static_cast<unsigned>(c));
+      std::snprintf(escape.data(), escape.size(), "\\u%04x",
+                    static_cast<unsigned>(CodePoint(text.substr(0, length)) & 0xFFFFU));
       out_ << escape.data();
     } else {
       out_ << text.substr(0, length);

@@ -30,6 +30,8 @@ struct CommandResult {
   absl::Status status;
   std::string text;
   Json json = Json::Object();
+  // What must wait until this is written, and needs to know when it could not be.
+  std::function<absl::Status(bool written)> after;
 };
 
 // What main() runs once the command line is understood.
@@ -40,6 +42,9 @@ struct SelectedCommand {
 
 // Adds every verb to `app`. `globals` and `selected` outlive it.
 void AddVerbs(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected);
+
+// What `ext4crypt` alone does. `globals` outlives it.
+[[nodiscard]] SelectedCommand StatusAndNextStep(const GlobalOptions& globals);
 
 void AddEnrol(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected);
 void AddUnlock(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected);

@@ -14,6 +14,7 @@
 #include "client/rpc/keyd_client.h"
 #include "client/ui/errors.h"
 #include "common/error.h"
+#include "common/printable.h"
 #include "common/status_macros.h"
 #include "terminal/progress.h"
 
@@ -53,14 +54,15 @@ Json LeftJson(const std::vector<Obstacle>& left) {
 std::string LeftText(const EncryptOutcome& outcome) {
   std::string text;
   for (size_t i = 0; i < outcome.left.size() && i < kListed; ++i) {
-    absl::StrAppend(&text, "  ", outcome.left[i].path, ": ", outcome.left[i].status.message(),
-                    "\n");
+    absl::StrAppend(&text, "  ", Printable(outcome.left[i].path), ": ",
+                    Printable(outcome.left[i].status.message()), "\n");
   }
   if (outcome.left.size() > kListed) {
     absl::StrAppend(&text, "  and ", outcome.left.size() - kListed, " more; --json lists all\n");
   }
   if (!outcome.work_dir.empty()) {
-    absl::StrAppend(&text, "What is encrypted already waits in ", outcome.work_dir, "/tree\n");
+    absl::StrAppend(&text, "What is encrypted already waits in ", Printable(outcome.work_dir),
+                    "/tree\n");
   }
   return text;
 }

@@ -13,6 +13,7 @@
 #include "client/commands/render.h"
 #include "client/rpc/keyd_client.h"
 #include "common/error.h"
+#include "common/printable.h"
 #include "common/status_macros.h"
 
 namespace ext4crypt {
@@ -58,8 +59,11 @@ Json BusyJson(const keyd::v1::LockResponse& response) {
 std::string BusyText(const keyd::v1::LockResponse& response) {
   std::string text;
   for (const keyd::v1::BusyProcess& busy : response.busy()) {
-    absl::StrAppend(&text, "  held by ", busy.command(), " (pid ", busy.pid(), ", uid ", busy.uid(),
-                    "): ", absl::StrJoin(busy.paths(), ", "), "\n");
+    const std::string paths =
+        absl::StrJoin(busy.paths(), ", ",
+                      [](std::string* out, const std::string& path) { *out += Printable(path); });
+    absl::StrAppend(&text, "  held by ", Printable(busy.command()), " (pid ", busy.pid(), ", uid ",
+                    busy.uid(), "): ", paths, "\n");
   }
   return text;
 }

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
 #include "common/hex.h"
+#include "common/printable.h"
 
 namespace ext4crypt {
 namespace {
@@ -38,11 +39,14 @@ std::string IdentifierHex(const std::string& bytes) {
 std::string VolumesText(const VolumeList& volumes) {
   std::string text;
   for (const keyd::v1::VolumeState& volume : volumes) {
-    absl::StrAppend(&text, "  ", volume.mount_point(), " (", volume.device(),
+    absl::StrAppend(&text, "  ", Printable(volume.mount_point()), " (", Printable(volume.device()),
                     "): ", StateWord(volume.state()), ", ", ClassWord(volume.authenticated()));
     if (volume.claimed_by_others()) absl::StrAppend(&text, ", also unlocked by others");
     if (volume.error() != keyd::v1::ERROR_REASON_UNSPECIFIED) {
-      absl::StrAppend(&text, ", failed: ", ReasonName(ErrorOf(volume)));
+      absl::StrAppend(&text, ", failed: ", ReasonName(ErrorOf(volume)),
+                      volume.error_cause().empty()
+                          ? ""
+                          : absl::StrCat(" (", Printable(volume.error_cause()), ")"));
     }
     text += '\n';
   }
@@ -60,6 +64,7 @@ Json VolumesJson(const VolumeList& volumes) {
     item.SetBool("claimed_by_others", volume.claimed_by_others());
     if (volume.error() != keyd::v1::ERROR_REASON_UNSPECIFIED) {
       item.Set("error", ReasonName(ErrorOf(volume)));
+      item.Set("cause", volume.error_cause());
     }
     list.Append(std::move(item));
   }
@@ -81,7 +86,8 @@ Json ProtectorsJson(const keyd::v1::KeyStatus& key) {
 absl::Status FirstVolumeError(const VolumeList& volumes) {
   for (const keyd::v1::VolumeState& volume : volumes) {
     if (volume.error() == keyd::v1::ERROR_REASON_UNSPECIFIED) continue;
-    return Error(ErrorOf(volume), "a volume refused", volume.mount_point());
+    const std::string& cause = volume.error_cause();
+    return Error(ErrorOf(volume), cause.empty() ? "a volume refused" : cause, volume.mount_point());
   }
   return absl::OkStatus();
 }

@@ -88,6 +88,10 @@ CommandResult SetPolicy(const GlobalOptions& globals, const SetPolicyOptions& op
     return Failure(Error(ErrorReason::kFilesystemUnsupported, dir.fs_type(), options.key.dir));
   }
   FAIL_IF_ERROR(CheckTarget(dir, options.key));
+  // Before it is said not to be empty, which with its lost+found it is not.
+  if (dir.IsVolumeTop()) {
+    return Failure(Error(ErrorReason::kVolumeTop, "a volume's top", options.key.dir));
+  }
   ASSIGN_OR_FAIL(const std::optional<Policy> present, dir.GetPolicy());
   if (!present.has_value()) {
     ASSIGN_OR_FAIL(const bool empty, dir.IsEmpty());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // ext4crypt status: keys, protectors, volumes.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 
 #include "absl/strings/str_cat.h"
@@ -26,7 +27,10 @@ std::string KeyText(const keyd::v1::KeyStatus& key) {
                                   IdentifierHex(key.identifier()), ": ", StateWord(key.state()),
                                   "\n  protectors: ", protectors, "\n", VolumesText(key.volumes()));
   if (key.state() == keyd::v1::UNLOCKED && !key.held_by_service()) {
-    text += "  The key service was restarted: unlock again before mounting further volumes.\n";
+    // After a restart, or when something else gave the kernel the key: which it was is not known.
+    text +=
+        "  The key service itself does not hold it: unlock again before mounting further "
+        "volumes.\n";
   }
   return text;
 }
@@ -42,10 +46,12 @@ Json KeyJson(const keyd::v1::KeyStatus& key) {
   return json;
 }
 
-CommandResult Status(const GlobalOptions& globals, const StatusOptions& options) {
+CommandResult Status(const GlobalOptions& globals, const StatusOptions& options,
+                     keyd::v1::GetStatusResponse* answer = nullptr) {
   ASSIGN_OR_FAIL(const std::optional<unsigned> user, ResolveUser(options.user));
   ASSIGN_OR_FAIL(KeydClient client, KeydClient::Connect(globals.socket));
   ASSIGN_OR_FAIL(const keyd::v1::GetStatusResponse response, client.GetStatus(user));
+  if (answer != nullptr) *answer = response;
   CommandResult result;
   Json keys = Json::Array();
   for (const keyd::v1::KeyStatus& key : response.keys()) {
@@ -64,7 +70,30 @@ CommandResult Status(const GlobalOptions& globals, const StatusOptions& options)
   return result;
 }
 
+const char* NextStep(const keyd::v1::GetStatusResponse& response) {
+  if (!response.enrolled()) return "ext4crypt enrol";
+  const auto& keys = response.keys();
+  const bool unlocked = std::any_of(keys.begin(), keys.end(), [](const auto& key) {
+    return key.name() == "default" && key.state() == keyd::v1::UNLOCKED;
+  });
+  return unlocked ? "ext4crypt encrypt DIR" : "ext4crypt unlock";
+}
+
 }  // namespace
+
+SelectedCommand StatusAndNextStep(const GlobalOptions& globals) {
+  return {.verb = "status", .run = [&globals] {
+            keyd::v1::GetStatusResponse response;
+            CommandResult result = Status(globals, {}, &response);
+            if (!result.status.ok()) return result;
+            const char* next = NextStep(response);
+            // Without a key the status says it.
+            if (response.enrolled()) absl::StrAppend(&result.text, "Next: ", next, "\n");
+            result.text += "All verbs: ext4crypt --help\n";
+            result.json.Set("next", next);
+            return result;
+          }};
+}
 
 void AddStatus(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected) {
   CLI::App* verb = app.add_subcommand("status", "Show your keys and where they are unlocked");

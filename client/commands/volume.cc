@@ -16,9 +16,10 @@ void AddVolume(CLI::App& app, const GlobalOptions& globals, SelectedCommand& sel
   CLI::App& verb = *app.add_subcommand("volume", "Look at a volume without the kernel");
   verb.require_subcommand(1);
   verb.fallthrough();
-  verb.footer(volume::kExitCodeHelp);
   const auto chosen = std::make_shared<std::function<int()>>();
   volume::AddVolumeVerbs(verb, globals.json, *chosen);
+  // After its verbs, which would inherit it.
+  verb.footer(volume::kExitCodeHelp);
   verb.final_callback([chosen, &selected] {
     selected.verb = "volume";
     selected.run = [chosen]() -> CommandResult {

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/commands/render.h"
 #include "client/fs/volume_export.h"
+#include "common/printable.h"
 
 namespace ext4crypt {
 namespace {
@@ -22,18 +23,19 @@ bool AreOnOneDevice(const std::string& a, const std::string& b) {
 std::string ExportText(const VolumeExportResult& exported, bool asked) {
   switch (exported.state) {
     case VolumeExportState::kWritten:
-      return absl::StrCat("An export of your keys is on the volume: ", exported.path,
+      return absl::StrCat("An export of your keys is on the volume: ", Printable(exported.path),
                           "\nIt opens with the recovery code or a key file, not the passphrase.\n");
     case VolumeExportState::kUnchanged:
       return "";
     case VolumeExportState::kNoPlace:
-      return asked ? absl::StrCat("No export of your keys is on this volume, since ", exported.path,
+      return asked ? absl::StrCat("No export of your keys is on this volume, since ",
+                                  Printable(exported.path),
                                   " is not there. Root makes it with: mkdir -m 1777 ",
-                                  exported.path, "\n")
+                                  Printable(exported.path), "\n")
                    : "";
     case VolumeExportState::kFailed:
       return absl::StrCat("The export of your keys on the volume could not be written: ",
-                          exported.path, ": ", exported.cause, "\n");
+                          Printable(exported.path), ": ", Printable(exported.cause), "\n");
   }
   return "";
 }

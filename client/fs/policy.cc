@@ -27,6 +27,7 @@ namespace ext4crypt {
 namespace {
 
 absl::Status OpenError(int err, const std::string& path) {
+  if (IsDiskError(err)) return ErrnoError(ErrorReason::kDiskFailed, err, "open", path);
   switch (err) {
     case ENOENT:
       return ErrnoError(ErrorReason::kDirectoryNotFound, err, "open", path);
@@ -88,7 +89,12 @@ absl::Status SetPolicyError(int err, const std::string& path) {
     case ENOTTY:
       reason = ErrorReason::kFilesystemUnsupported;
       break;
+    case ENOSPC:
+    case EDQUOT:
+      reason = ErrorReason::kVolumeFull;
+      break;
     default:
+      if (IsDiskError(err)) reason = ErrorReason::kDiskFailed;
       break;
   }
   return ErrnoError(reason, err, "setting the policy", path);
@@ -110,7 +116,9 @@ absl::StatusOr<PolicyDir> PolicyDir::Open(const std::string& path) {
   struct stat info = {};
   if (::fstat(fd.get(), &info) != 0) return OpenError(errno, path);
   ASSIGN_OR_RETURN(std::string fs_type, FsTypeOf(fd.get(), path));
-  return PolicyDir(path, std::move(fd), std::move(fs_type), info.st_uid);
+  const bool is_ext4 = fs_type == kAuthenticatedFsType || fs_type == kPlainFsType;
+  return PolicyDir(path, std::move(fd), std::move(fs_type), info.st_uid,
+                   is_ext4 && info.st_ino == kTopInode);
 }
 
 bool PolicyDir::authenticated() const { return fs_type_ == kAuthenticatedFsType; }
@@ -127,7 +135,8 @@ absl::StatusOr<std::optional<Policy>> PolicyDir::GetPolicy() const {
       case ENOTTY:
         return Error(ErrorReason::kFilesystemUnsupported, "no encryption ioctls", path_);
       default:
-        return ErrnoError(ErrorReason::kInternal, errno, "asking for the policy", path_);
+        return ErrnoError(IsDiskError(errno) ? ErrorReason::kDiskFailed : ErrorReason::kInternal,
+                          errno, "asking for the policy", path_);
     }
   }
   Policy policy;
@@ -198,7 +207,8 @@ absl::Status PolicyDir::SetAead(uint32_t aead) const {
 
 absl::Status PolicyDir::Sync() const {
   if (::fsync(fd_.get()) == 0) return absl::OkStatus();
-  return ErrnoError(ErrorReason::kInternal, errno, "syncing the directory", path_);
+  return ErrnoError(IsDiskError(errno) ? ErrorReason::kDiskFailed : ErrorReason::kInternal, errno,
+                    "syncing the directory", path_);
 }
 
 std::string AeadName(uint32_t aead) {

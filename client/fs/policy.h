@@ -32,13 +32,16 @@ struct Policy {
 // An open directory, and what there is to know of it before its policy is touched.
 class PolicyDir {
  public:
-  // Errors have `path` as subject: kDirectoryNotFound, kNotADirectory, kDirectoryUnreadable.
+  // Errors have `path` as subject: kDirectoryNotFound, kNotADirectory, kDirectoryUnreadable,
+  // kDiskFailed.
   [[nodiscard]] static absl::StatusOr<PolicyDir> Open(const std::string& path);
 
   // "ext4crypt", "ext4", "tmpfs", ... of the mount it is on.
   [[nodiscard]] const std::string& fs_type() const { return fs_type_; }
   [[nodiscard]] bool authenticated() const;
   [[nodiscard]] uint32_t owner() const { return owner_; }
+  // The kernel encrypts no volume's top directory.
+  [[nodiscard]] bool IsVolumeTop() const { return is_top_; }
 
   // nullopt when it is not encrypted. kFilesystemUnsupported, kFilesystemLacksEncrypt.
   [[nodiscard]] absl::StatusOr<std::optional<Policy>> GetPolicy() const;
@@ -57,8 +60,12 @@ class PolicyDir {
   [[nodiscard]] absl::Status SetAead(uint32_t aead) const;
 
  private:
-  PolicyDir(std::string path, UniqueFd fd, std::string fs_type, uint32_t owner)
-      : path_(std::move(path)), fd_(std::move(fd)), fs_type_(std::move(fs_type)), owner_(owner) {}
+  PolicyDir(std::string path, UniqueFd fd, std::string fs_type, uint32_t owner, bool is_top)
+      : path_(std::move(path)),
+        fd_(std::move(fd)),
+        fs_type_(std::move(fs_type)),
+        owner_(owner),
+        is_top_(is_top) {}
 
   [[nodiscard]] absl::Status Sync() const;
 
@@ -66,6 +73,7 @@ class PolicyDir {
   UniqueFd fd_;
   std::string fs_type_;
   uint32_t owner_;
+  bool is_top_;
 };
 
 // "AES-256-GCM" and "ChaCha20-Poly1305"; empty for another number.

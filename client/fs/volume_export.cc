@@ -15,6 +15,7 @@
 #include "common/error.h"
 #include "common/hex.h"
 #include "common/mountinfo.h"
+#include "common/paths.h"
 #include "common/status_macros.h"
 #include "common/unique_fd.h"
 #include "keys/export.h"
@@ -23,7 +24,6 @@ namespace ext4crypt {
 namespace {
 
 constexpr char kPlaceName[] = ".ext4crypt";
-constexpr ino_t kTopInode = 2;  // of ext4: EXT4_ROOT_INO
 constexpr size_t kIdentifierHexSize = 32;
 
 absl::Status ExportError(int err, absl::string_view what, const std::string& path) {
@@ -101,10 +101,11 @@ absl::Status Replace(int place, const std::string& name, const std::string& path
   } else if ((info.stx_attributes & STATX_ATTR_ENCRYPTED) != 0) {
     status = Error(ErrorReason::kRecordUnusable,
                    "the place is encrypted itself: an export there opens nothing", path);
-  } else if (::write(fd.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()) ||
+  } else if (errno = 0;
+             ::write(fd.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()) ||
              ::fsync(fd.get()) != 0 || ::renameat(place, fresh.c_str(), place, name.c_str()) != 0 ||
              ::fsync(place) != 0) {
-    status = ExportError(errno, "write", path);
+    status = ExportError(errno != 0 ? errno : ENOSPC, "write", path);
   }
   if (!status.ok()) ::unlinkat(place, fresh.c_str(), 0);
   return status;
@@ -119,6 +120,7 @@ VolumeExportResult WriteVolumeExport(const std::string& path, const std::string&
   VolumeExportResult result;
   const auto top = TopOf(path);
   if (!top.ok()) {
+    result.path = path;
     result.cause = CauseOf(top.status());
     return result;
   }
@@ -137,7 +139,9 @@ VolumeExportResult WriteVolumeExport(const std::string& path, const std::string&
   const UniqueFd present = OpenExportFile(dir->get(), identifier_hex);
   if (present.valid() || errno != ENOENT) {
     if (!present.valid() || !IsOwnFile(present.get())) {
-      result.cause = "something of somebody else has its name";
+      result.cause = present.valid() || errno == ELOOP
+                         ? "something of somebody else has its name"
+                         : absl::StrCat("open: ", strerrordesc_np(errno));
       return result;
     }
     const auto old = ReadExportFile(present.get(), result.path);

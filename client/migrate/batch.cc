@@ -50,7 +50,7 @@ absl::Status Mover::AddToBatch(const DirectoryPtr& dir, const std::string& name,
   const MoveCounts before = counts_;
   absl::Status copied = CopyToPart(dir, name, node, path);
   // The sources of the batch take the room that is lacking.
-  if (ReasonOf(copied) == ErrorReason::kVolumeFull && !copied_.empty()) {
+  if (ReasonOf(copied) == ErrorReason::kVolumeFull && HasBatch()) {
     counts_.bytes = before.bytes;
     RETURN_IF_ERROR(FinishBatch());
     copied = CopyToPart(dir, name, node, path);

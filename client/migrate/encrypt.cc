@@ -11,6 +11,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "client/migrate/work_dir.h"
 #include "common/error.h"
 #include "common/process.h"
@@ -28,10 +29,21 @@ struct Place {
   Node node;
 };
 
+// Here the work directory is made, and DIR exchanged in the end.
+absl::StatusOr<UniqueFd> OpenParent(const std::string& path) {
+  auto parent = OpenDirectory({.dir = AT_FDCWD, .name = path}, path);
+  if (parent.ok() && ::faccessat(parent->get(), ".", W_OK | X_OK, AT_EACCESS) == 0) return parent;
+  const int err = parent.ok() ? errno : InfoOf(parent.status()).err;
+  if (err != EACCES && err != EPERM) return NodeError(err, "opening the directory it is in", path);
+  return ErrnoError(ErrorReason::kParentUnwritable, err, "making a directory in it", path);
+}
+
 absl::StatusOr<Place> Locate(const std::string& path) {
   char resolved[PATH_MAX];
   if (::realpath(path.c_str(), resolved) == nullptr) {
-    return ErrnoError(ErrorReason::kDirectoryNotFound, errno, "realpath", path);
+    return ErrnoError(
+        IsDiskError(errno) ? ErrorReason::kDiskFailed : ErrorReason::kDirectoryUnreadable, errno,
+        "realpath", path);
   }
   Place place;
   place.path = resolved;
@@ -41,7 +53,7 @@ absl::StatusOr<Place> Locate(const std::string& path) {
   if (place.name.empty()) {
     return Error(ErrorReason::kDirectorySpansMounts, "the root of everything", path);
   }
-  ASSIGN_OR_RETURN(place.parent, OpenDirectory({.dir = AT_FDCWD, .name = place.parent_path}, path));
+  ASSIGN_OR_RETURN(place.parent, OpenParent(place.parent_path));
   ASSIGN_OR_RETURN(place.dir, OpenDirectory({.dir = place.parent.get(), .name = place.name}, path));
   ASSIGN_OR_RETURN(place.node, LookAtFd(place.dir.get(), path));
   ASSIGN_OR_RETURN(const Node parent, LookAtFd(place.parent.get(), path));
@@ -65,6 +77,13 @@ absl::Status Exchange(const Place& place, WorkDir& work) {
 absl::Status CheckRoom(const Place& place, const Survey& survey) {
   struct statvfs info = {};
   if (::fstatvfs(place.dir.get(), &info) != 0) return NodeError(errno, "statvfs", place.path);
+  // For the work directory, its rooms and its records. The rest comes free as the work goes on.
+  constexpr uint64_t kInodes = 8;
+  if (info.f_favail < kInodes) {
+    return ErrnoError(ErrorReason::kVolumeFull, ENOSPC,
+                      absl::StrCat(info.f_favail, " free inodes, ", kInodes, " are needed"),
+                      place.path);
+  }
   const uint64_t blocks = ::geteuid() == 0 ? info.f_bfree : info.f_bavail;
   if (blocks * info.f_frsize > survey.largest_bytes + survey.largest_bytes / 100) {
     return absl::OkStatus();
@@ -90,8 +109,7 @@ absl::Status Encrypt(const std::string& path, const Policy& policy,
   ASSIGN_OR_RETURN(Survey survey, SurveyDirectory(place.dir.get(), path, policy));
   if (!survey.obstacles.empty()) {
     outcome.left = std::move(survey.obstacles);
-    const absl::Status& first = outcome.left.front().status;
-    return Error(ReasonOf(first), first.message(), outcome.left.front().path);
+    return outcome.left.front().status;
   }
   if (!work.has_value()) {
     RETURN_IF_ERROR(CheckRoom(place, survey));

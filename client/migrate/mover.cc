@@ -52,6 +52,11 @@ absl::StatusOr<bool> Exists(const At& at, const std::string& path) {
   return NodeError(errno, "look", path);
 }
 
+absl::Status MakeDirectory(const At& at, const std::string& path) {
+  if (::mkdirat(at.dir, at.name.c_str(), 0700) == 0 || errno == EEXIST) return absl::OkStatus();
+  return NodeError(errno, "mkdir", path);
+}
+
 absl::StatusOr<std::string> ReadLink(const At& at, const std::string& path) {
   std::array<char, PATH_MAX> target;
   const ssize_t size = ::readlinkat(at.dir, at.name.c_str(), target.data(), target.size());
@@ -136,9 +141,13 @@ absl::Status Mover::MoveEntry(const DirectoryPtr& dir, const std::string& name,
 absl::Status Mover::MoveChild(const DirectoryPtr& parent, const std::string& name,
                               const std::string& path) {
   const At to{.dir = parent->to, .name = name};
-  if (::mkdirat(to.dir, name.c_str(), 0700) != 0 && errno != EEXIST) {
-    return NodeError(errno, "mkdir", path);
+  absl::Status made = MakeDirectory(to, path);
+  // The directories that are done have inodes.
+  if (ReasonOf(made) == ErrorReason::kVolumeFull && HasBatch()) {
+    RETURN_IF_ERROR(FinishBatch());
+    made = MakeDirectory(to, path);
   }
+  RETURN_IF_ERROR(made);
   ASSIGN_OR_RETURN(const Node target, Look(to, path));
   if (!target.IsDirectory()) {
     return Error(ErrorReason::kMoveConflict, "a file is in its place", path);

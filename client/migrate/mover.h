@@ -106,6 +106,7 @@ class Mover {
                                         const Node& node, const std::string& path);
   [[nodiscard]] absl::Status AddFinished(const DirectoryPtr& dir);
   [[nodiscard]] absl::Status FinishBatch();
+  [[nodiscard]] bool HasBatch() const { return !copied_.empty() || !finished_.empty(); }
   [[nodiscard]] absl::Status PlacePart(const Copied& copied);
   [[nodiscard]] absl::Status DeleteSource(const Copied& copied);
   [[nodiscard]] absl::Status MoveAlone(const Copied& copied, absl::Status why);

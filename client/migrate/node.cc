@@ -71,6 +71,7 @@ absl::Status NodeError(int err, absl::string_view what, const std::string& path)
       reason = ErrorReason::kFilesystemReadOnly;
       break;
     default:
+      if (IsDiskError(err)) reason = ErrorReason::kDiskFailed;
       break;
   }
   return ErrnoError(reason, err, what, path);

@@ -42,7 +42,8 @@ struct Node {
 };
 
 // Errors of all below carry `path` as subject, and tell a full volume (kVolumeFull), a locked key
-// (kKeyLocked) and a read-only volume from what concerns only this one file (kFileUnmovable).
+// (kKeyLocked), a read-only volume and a disk that fails (kDiskFailed: it may be all of it, or
+// only this file) from what concerns only this one file (kFileUnmovable).
 [[nodiscard]] absl::Status NodeError(int err, absl::string_view what, const std::string& path);
 
 // Follows no symbolic link.

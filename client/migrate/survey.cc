@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,9 +20,14 @@
 namespace ext4crypt {
 namespace {
 
+// What fscrypt takes of a block for an encrypted link: a length of two bytes, and a zero at its
+// end.
+constexpr off_t kLinkOverhead = 3;
+
 class Surveyor {
  public:
-  Surveyor(uint64_t mount_id, const Policy& policy) : mount_id_(mount_id), policy_(policy) {
+  Surveyor(uint64_t mount_id, const Policy& policy, off_t block_bytes)
+      : mount_id_(mount_id), policy_(policy), longest_link_(block_bytes - kLinkOverhead) {
     groups_.resize(static_cast<size_t>(std::max(0, ::getgroups(0, nullptr))));
     (void)!::getgroups(static_cast<int>(groups_.size()), groups_.data());
     groups_.push_back(::getegid());
@@ -84,6 +90,11 @@ class Surveyor {
     if (node.IsRegular() && ::faccessat(at.dir, at.name.c_str(), R_OK, AT_EACCESS) != 0) {
       return NodeError(errno, "it cannot be read", path);
     }
+    if (S_ISLNK(node.stat.st_mode) && node.stat.st_size > longest_link_) {
+      return Unmovable(absl::StrCat("a link of ", node.stat.st_size,
+                                    " bytes: encrypted, one has at most ", longest_link_),
+                       path);
+    }
     if (node.stat.st_nlink > 1) {
       Links& links = links_[node.id];
       if (links.names++ > 0) return absl::OkStatus();
@@ -113,6 +124,7 @@ class Surveyor {
 
   const uint64_t mount_id_;
   const Policy policy_;
+  const off_t longest_link_;
   std::vector<gid_t> groups_;
   std::map<NodeId, Links> links_;
   Survey survey_;
@@ -122,7 +134,9 @@ class Surveyor {
 
 absl::StatusOr<Survey> SurveyDirectory(int root, const std::string& path, const Policy& policy) {
   ASSIGN_OR_RETURN(const Node node, LookAtFd(root, path));
-  Surveyor surveyor(node.mount_id, policy);
+  struct statvfs info = {};
+  if (::fstatvfs(root, &info) != 0) return NodeError(errno, "statvfs", path);
+  Surveyor surveyor(node.mount_id, policy, static_cast<off_t>(info.f_bsize));
   RETURN_IF_ERROR(surveyor.CheckNode(node, path));
   RETURN_IF_ERROR(surveyor.Visit(root, path));
   return surveyor.Finish();

@@ -159,33 +159,45 @@ absl::StatusOr<WorkDir> WorkDir::Create(int parent, const std::string& parent_pa
   work.name_ = absl::StrCat(kWorkDirPrefix, source.ino);
   work.path_ = absl::StrCat(parent_path, "/", work.name_);
   if (::mkdirat(parent, work.name_.c_str(), 0700) != 0) {
-    return NodeError(errno, "mkdir", work.path_);
+    const bool denied = errno == EACCES || errno == EPERM;
+    return denied ? ErrnoError(ErrorReason::kParentUnwritable, errno, "mkdir", parent_path)
+                  : NodeError(errno, "mkdir", work.path_);
   }
   ASSIGN_OR_RETURN(work.fd_, OpenAndLock({.dir = parent, .name = work.name_}, work.path_));
-  ASSIGN_OR_RETURN(const Node node, LookAtFd(work.fd(), work.path_));
+  absl::Status filled = work.MakeRooms(parent_path, policy);
+  if (filled.ok()) filled = work.OpenRooms();
+  if (filled.ok()) filled = work.WriteState();
+  if (filled.ok()) filled = Sync(parent, parent_path);
+  if (!filled.ok()) {
+    ::unlinkat(work.fd(), "state", 0);  // nothing was moved yet
+    (void)RemoveEmpty(parent, work.name_, work.fd(), work.path_);
+    return filled;
+  }
+  return work;
+}
+
+absl::Status WorkDir::MakeRooms(const std::string& parent_path, const Policy& policy) {
+  ASSIGN_OR_RETURN(const Node node, LookAtFd(fd(), path_));
   if (node.encrypted) {
-    RETURN_IF_ERROR(RemoveEmpty(parent, work.name_, work.fd(), work.path_));
     return Error(ErrorReason::kEncryptedOtherwise, "what is made there is encrypted already",
                  parent_path);
   }
-  RETURN_IF_ERROR(DropInheritedAcls({.dir = work.fd(), .name = "."}, work.path_));
+  RETURN_IF_ERROR(DropInheritedAcls({.dir = fd(), .name = "."}, path_));
   for (const char* room : kRooms) {
-    const std::string path = absl::StrCat(work.path_, "/", room);
-    if (::mkdirat(work.fd(), room, 0700) != 0) return NodeError(errno, "mkdir", path);
+    const std::string path = absl::StrCat(path_, "/", room);
+    if (::mkdirat(fd(), room, 0700) != 0) return NodeError(errno, "mkdir", path);
     const auto set = [&]() -> absl::Status {
       ASSIGN_OR_RETURN(const PolicyDir dir,
-                       PolicyDir::Open(absl::StrCat("/proc/self/fd/", work.fd(), "/", room)));
+                       PolicyDir::Open(absl::StrCat("/proc/self/fd/", fd(), "/", room)));
       return dir.SetPolicy(policy);
     }();
     if (!set.ok()) {
-      (void)RemoveEmpty(parent, work.name_, work.fd(), work.path_);
-      return Error(ReasonOf(set), set.message(), path);
+      ErrorInfo info = InfoOf(set);
+      info.subject = path;
+      return Error(info, set.message());
     }
   }
-  RETURN_IF_ERROR(work.OpenRooms());
-  RETURN_IF_ERROR(work.WriteState());
-  RETURN_IF_ERROR(Sync(parent, parent_path));
-  return work;
+  return absl::OkStatus();
 }
 
 absl::Status WorkDir::OpenRooms() {

@@ -60,6 +60,7 @@ class WorkDir {
 
  private:
   WorkDir() = default;
+  [[nodiscard]] absl::Status MakeRooms(const std::string& parent_path, const Policy& policy);
   [[nodiscard]] absl::Status OpenRooms();
   [[nodiscard]] absl::Status ReadRecords();
   [[nodiscard]] absl::Status WriteState();

@@ -6,9 +6,12 @@
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/create_channel_posix.h>
+#include <pthread.h>
 
+#include <array>
 #include <cerrno>
 #include <chrono>
+#include <latch>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -32,7 +35,9 @@ absl::Status FromGrpc(const grpc::Status& status) {
     return Error(ErrorInfo{.reason = static_cast<ErrorReason>(detail.reason()),
                            .subject = detail.subject(),
                            .retry_after_ms = detail.retry_after_ms()},
-                 status.error_message());
+                 status.error_message() == keyd::v1::ErrorReason_Name(detail.reason())
+                     ? ""  // the cause stays in the service's log
+                     : status.error_message());
   }
   switch (status.error_code()) {
     case grpc::StatusCode::UNAVAILABLE:
@@ -58,6 +63,27 @@ absl::Status FromGrpc(const grpc::Status& status) {
 // gRPC's own messages are about its internals; ours say what the user can do.
 void SilenceGrpc() {
   gpr_set_log_function([](gpr_log_func_args* /*args*/) {});
+}
+
+// gRPC starts some and hangs without a word when it cannot: at a limit of processes, say.
+absl::Status CheckThreads() {
+  constexpr size_t kThreads = 8;
+  std::array<pthread_t, kThreads> threads;
+  std::latch all_tried(1);
+  const auto wait = [](void* latch) -> void* {
+    static_cast<std::latch*>(latch)->wait();
+    return nullptr;
+  };
+  size_t started = 0;
+  int error = 0;
+  while (started < kThreads && error == 0) {
+    error = pthread_create(&threads[started], nullptr, wait, &all_tried);
+    if (error == 0) ++started;
+  }
+  all_tried.count_down();
+  for (size_t i = 0; i < started; ++i) pthread_join(threads[i], nullptr);
+  if (error == 0) return absl::OkStatus();
+  return ErrnoError(ErrorReason::kProcessLimit, error, "starting a thread");
 }
 
 // A ping after a third of `patience`, and the rest for the answer. gRPC by itself sends none.
@@ -131,6 +157,7 @@ absl::Status KeydClient::Probe(const std::string& socket_path) {
 absl::StatusOr<KeydClient> KeydClient::Connect(const std::string& socket_path,
                                                std::chrono::milliseconds patience) {
   SilenceGrpc();
+  RETURN_IF_ERROR(CheckThreads());
   ASSIGN_OR_RETURN(UniqueFd fd, ConnectTrusted(socket_path, patience));
   const int flags = ::fcntl(fd.get(), F_GETFL);
   if (flags < 0 || ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) != 0) {

@@ -2,9 +2,11 @@
 #include "client/ui/errors.h"
 
 #include <array>
+#include <cstring>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/printable.h"
 
 namespace ext4crypt {
 namespace {
@@ -43,6 +45,7 @@ constexpr std::array kExits = {
     ExitRow{25, "no such key, or its name cannot be used"},
     ExitRow{26, "the key was kept, because data would be lost"},
     ExitRow{27, "the export cannot be used"},
+    ExitRow{28, "the disk failed to read or write"},
 };
 
 struct Words {
@@ -187,8 +190,10 @@ Words WordsFor(ErrorReason reason) {
     case ErrorReason::kInterrupted:
       return {23, "interrupted; what is done stays done", "Run the same command again to go on."};
     case ErrorReason::kVolumeFull:
-      return {24, "there is not enough room on the volume; what is done stays done",
-              "Make room for the largest file, then run the same command again."};
+      return {
+          24, "there is not enough room on the volume; what is done stays done",
+          "Make room for the largest file (df), and for inodes (df -i), then run the same command "
+          "again."};
     case ErrorReason::kNoSuchKey:
       return {25, "you have no key of that name", "List yours with: ext4crypt key list"};
     case ErrorReason::kKeyExists:
@@ -210,11 +215,11 @@ Words WordsFor(ErrorReason reason) {
           "the export cannot be used: the file is none, is damaged, or cannot be read or written",
           "Check the path; a file that exists is never replaced. Else export again."};
     case ErrorReason::kRecoveryCodeUnconfirmed:
-      return {7, "the recovery code was not typed back; the key is there all the same",
-              "Make a new code with: ext4crypt recovery renew"};
+      return {7, "the recovery code was not typed back",
+              "Make another one with: ext4crypt recovery renew"};
     case ErrorReason::kVolumeFailed:
       return {19, "the kernel refused the key on a volume",
-              "See ext4crypt status and the key service's log for which and why."};
+              "See ext4crypt status for which, and the kernel's log (dmesg)."};
     case ErrorReason::kKeyringFailed:
       return {19, "the default key could not be put into or removed from your keyring",
               "See the key service's log; try again."};
@@ -222,10 +227,62 @@ Words WordsFor(ErrorReason reason) {
       return {19, "your quota of kernel keys is used up",
               "Remove keys you do not need (keyctl show), or ask for a larger "
               "/proc/sys/kernel/keys/maxkeys."};
+    case ErrorReason::kParentUnwritable:
+      return {
+          13, "you may not write to this directory, in which the work would be done",
+          "Let root run the same command with --user NAME, or use a directory in one of yours."};
+    case ErrorReason::kVolumeTop:
+      return {15, "the top directory of a volume cannot be encrypted, and nothing was changed",
+              "Make a directory in it and use that."};
+    case ErrorReason::kDiskFailed:
+      return {28, "the disk or its volume failed; what is done stays done",
+              "Look at the kernel's log (dmesg), unmount the volume and check it (fsck)."};
+    case ErrorReason::kProcessLimit:
+      return {3, "no thread could be started to talk to the key service",
+              "Close programs, or ask for a higher limit (ulimit -u)."};
     case ErrorReason::kChangedMeanwhile:
       return {20, "somebody else changed it at the same moment", "Try again."};
   }
   return {1, "something unexpected happened", "Report it."};
+}
+
+// Whether the words say all that the cause does, unless the kernel had something to say.
+bool SayAll(ErrorReason reason) {
+  switch (reason) {
+    case ErrorReason::kNotEnrolled:
+    case ErrorReason::kAlreadyEnrolled:
+    case ErrorReason::kWrongPassphrase:
+    case ErrorReason::kWrongRecoveryCode:
+    case ErrorReason::kWrongKeyFile:
+    case ErrorReason::kRecoveryCodeMistyped:
+    case ErrorReason::kPassphraseTooShort:
+    case ErrorReason::kPassphraseTooLong:
+    case ErrorReason::kPassphraseMismatch:
+    case ErrorReason::kThrottled:
+    case ErrorReason::kKeyLocked:
+    case ErrorReason::kFilesBusy:
+    case ErrorReason::kDirectoryNotEmpty:
+    case ErrorReason::kDirectoryNotOwned:
+    case ErrorReason::kEncryptedOtherwise:
+    case ErrorReason::kFilesystemLacksEncrypt:
+    case ErrorReason::kNoSuchUser:
+    case ErrorReason::kLastProtector:
+    case ErrorReason::kNoSuchProtector:
+    case ErrorReason::kTooManyProtectors:
+    case ErrorReason::kFilesLeft:
+    case ErrorReason::kInterrupted:
+    case ErrorReason::kMoveRunning:
+    case ErrorReason::kNoSuchKey:
+    case ErrorReason::kKeyExists:
+    case ErrorReason::kKeyNameInvalid:
+    case ErrorReason::kTooManyKeys:
+    case ErrorReason::kDataWouldBeLost:
+    case ErrorReason::kNotShared:
+    case ErrorReason::kVolumeTop:
+      return true;
+    default:
+      return false;
+  }
 }
 
 }  // namespace
@@ -238,8 +295,12 @@ std::string Explain(absl::string_view verb, const absl::Status& status) {
   const ErrorInfo info = InfoOf(status);
   const Words words = WordsFor(info.reason);
   std::string line = absl::StrCat("ext4crypt ", verb, ": ");
-  if (!info.subject.empty()) absl::StrAppend(&line, info.subject, ": ");
-  absl::StrAppend(&line, words.why, ". ");
+  if (!info.subject.empty()) absl::StrAppend(&line, Printable(info.subject), ": ");
+  absl::StrAppend(&line, words.why);
+  if (!status.message().empty() && (info.err != 0 || !SayAll(info.reason))) {
+    absl::StrAppend(&line, " (", Printable(status.message()), ")");
+  }
+  line += ". ";
   if (info.reason == ErrorReason::kThrottled) {
     absl::StrAppend(&line, "Try again in ", (info.retry_after_ms + 999) / 1000, " s.");
   } else {
@@ -255,6 +316,8 @@ Json ErrorJson(absl::string_view verb, const absl::Status& status) {
   json.SetInt("exit_code", ExitCodeOf(status));
   json.Set("subject", info.subject);
   json.Set("message", Explain(verb, status));
+  json.Set("cause", status.message());
+  if (info.err != 0) json.Set("errno", strerrorname_np(info.err));
   if (info.reason == ErrorReason::kThrottled) json.SetInt("retry_after_ms", info.retry_after_ms);
   return json;
 }

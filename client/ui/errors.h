@@ -15,10 +15,11 @@ inline constexpr int kExitUsage = 2;
 
 [[nodiscard]] int ExitCodeOf(const absl::Status& status);
 
-// One line: what failed, on which object, why, and what to do next. `verb` is the command's name.
+// One line: what failed, on which object, why, the cause in parentheses unless these words say it,
+// and what to do next. `verb` is the command's name.
 [[nodiscard]] std::string Explain(absl::string_view verb, const absl::Status& status);
 
-// {"reason", "exit_code", "subject", "message"}.
+// {"reason", "exit_code", "subject", "message", "cause", "errno"}.
 [[nodiscard]] Json ErrorJson(absl::string_view verb, const absl::Status& status);
 
 // For --help: every exit code with its meaning.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/rpc/grpc_status.h"
 
+#include <cstring>
 #include <string>
 
 #include "common/error.h"
@@ -29,7 +30,10 @@ grpc::Status ToGrpcStatus(const absl::Status& status) {
   detail.set_reason(static_cast<keyd::v1::ErrorReason>(info.reason));
   detail.set_retry_after_ms(info.retry_after_ms);
   std::string message(ReasonName(info.reason));
-  if (!IsForTheLogOnly(info.reason)) {
+  if (IsForTheLogOnly(info.reason)) {
+    // What the kernel said tells nothing of the service's inside: a full disk, say.
+    if (info.err != 0) message = strerrordesc_np(info.err);
+  } else {
     detail.set_subject(info.subject);
     message = std::string(status.message());
   }

@@ -25,6 +25,7 @@ void ToProto(const VolumeReport& report, keyd::v1::VolumeState& out) {
   out.set_state(ToProto(report.state));
   out.set_claimed_by_others(report.claimed_by_others);
   out.set_error(static_cast<keyd::v1::ErrorReason>(ReasonOf(report.error)));
+  if (!report.error.ok()) out.set_error_cause(std::string(report.error.message()));
 }
 
 template <typename Out>

@@ -136,6 +136,30 @@ TEST_F(BadInputTest, PerUserDirectoryNeedsAnAuthenticatedVolume) {
   Expect(Cli(alice(), {"setpolicy", "--per-user", dir}), "FILESYSTEM_UNSUPPORTED", 15);
 }
 
+TEST_F(BadInputTest, TopOfAVolumeIsNamed) {
+  MustRun({"chown", std::to_string(alice()), volume_});
+  Expect(SetPolicy(alice(), volume_), "VOLUME_TOP", 15);
+}
+
+TEST_F(BadInputTest, CauseIsInTextAndJson) {
+  const std::string closed = MakeDir(volume_ + "/closed", bob());
+  MustRun({"chmod", "700", closed});
+  const RunResult json = SetPolicy(alice(), closed);
+  EXPECT_EQ(JsonField(json.out, "errno"), "EACCES");
+  EXPECT_EQ(JsonField(json.out, "cause"), "open: Permission denied");
+  const RunResult text = RunAs(alice(), {EXT4CRYPT_TEST_BIN "/ext4crypt", "--socket", socket(),
+                                         "setpolicy", closed, "--allow-unauthenticated"});
+  EXPECT_THAT(text.err, HasSubstr("(open: Permission denied)"));
+}
+
+TEST_F(BadInputTest, LimitOfProcessesIsToldAndNothingHangs) {
+  const RunResult result =
+      RunAs(alice(), {"prlimit", "--nproc=4", "timeout", "20", EXT4CRYPT_TEST_BIN "/ext4crypt",
+                      "--socket", socket(), "--json", "status"});
+  Expect(result, "PROCESS_LIMIT", 3);
+  EXPECT_EQ(JsonField(result.out, "errno"), "EAGAIN");
+}
+
 TEST_F(BadInputTest, ReadOnlyVolume) {
   const std::string dir = MakeDir(volume_ + "/d", alice());
   MustRun({"mount", "-o", "remount,ro", volume_});
@@ -219,8 +243,65 @@ TEST_F(BadInputTest, EverySentenceNamesTheObjectAndTheNextStep) {
                             "Only its owner can set its policy; use a directory of your own.\n");
 }
 
+TEST_F(BadInputTest, WrongVerbsSayWhatWasMeant) {
+  const auto said = [&](const std::vector<std::string>& arguments) {
+    std::vector<std::string> command = {EXT4CRYPT_TEST_BIN "/ext4crypt", "--socket", socket()};
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    const RunResult result = RunAs(alice(), command);
+    EXPECT_EQ(result.exit_code, 2) << result.out << result.err;
+    EXPECT_EQ(result.out, "");
+    return result.err;
+  };
+  EXPECT_THAT(said({"enroll"}), HasSubstr("did you mean: ext4crypt enrol."));
+  EXPECT_THAT(said({"--json=0", "statsu"}), HasSubstr("did you mean: ext4crypt status."));
+  EXPECT_THAT(said({"key", "ls"}), HasSubstr("did you mean: ext4crypt key list."));
+  EXPECT_THAT(said({"key", "frobnicate"}), HasSubstr("there are list, create, "));
+  EXPECT_THAT(said({"key"}), HasSubstr("ext4crypt key: say what to do: list, "));
+  EXPECT_THAT(said({"setpolicy", ""}), HasSubstr("DIR is empty"));
+  EXPECT_THAT(said({"\x1b[31m"}), testing::Not(HasSubstr("\x1b")));
+}
+
+TEST_F(BadInputTest, WrongVerbsSayItInJsonToo) {
+  for (const std::vector<std::string>& wrong : {std::vector<std::string>{"enroll"},
+                                                {"key", "ls"},
+                                                {"setpolicy"},
+                                                {"setpolicy", ""},
+                                                {"key"}}) {
+    const RunResult result = Cli(alice(), wrong);
+    Expect(result, "USAGE", 2);
+    EXPECT_EQ(result.err, "");
+  }
+}
+
+TEST_F(BadInputTest, HelpIsAVerbToo) {
+  const auto help = [&](const std::vector<std::string>& arguments) {
+    std::vector<std::string> command = {EXT4CRYPT_TEST_BIN "/ext4crypt"};
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    const RunResult result = RunAs(alice(), command);
+    EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
+    return result.out;
+  };
+  EXPECT_EQ(help({"help"}), help({"--help"}));
+  EXPECT_EQ(help({"help", "key", "create"}), help({"key", "create", "--help"}));
+  EXPECT_EQ(help({"key", "help"}), help({"key", "--help"}));
+  // What the exit codes mean is said once.
+  EXPECT_THAT(help({"--help"}), HasSubstr("Exit codes"));
+  EXPECT_THAT(help({"status", "--help"}), testing::Not(HasSubstr("Exit codes")));
+  EXPECT_THAT(help({"volume", "verify", "--help"}), testing::Not(HasSubstr("xit code")));
+}
+
+TEST_F(BadInputTest, AloneItSaysTheStateAndTheNextStep) {
+  EXPECT_EQ(JsonField(Cli(bob(), {}).out, "next"), "ext4crypt enrol");
+  EXPECT_EQ(JsonField(Cli(alice(), {}).out, "next"), "ext4crypt encrypt DIR");
+  ASSERT_EQ(Cli(alice(), {"lock"}).exit_code, 0);
+  EXPECT_EQ(JsonField(Cli(alice(), {}).out, "next"), "ext4crypt unlock");
+  const RunResult text = RunAs(alice(), {EXT4CRYPT_TEST_BIN "/ext4crypt", "--socket", socket()});
+  EXPECT_EQ(text.exit_code, 0) << text.err;
+  EXPECT_THAT(text.out, HasSubstr(": locked\n"));
+  EXPECT_THAT(text.out, HasSubstr("Next: ext4crypt unlock\n"));
+}
+
 TEST_F(BadInputTest, UsageErrors) {
-  EXPECT_EQ(Cli(alice(), {}).exit_code, 2);
   EXPECT_EQ(Cli(alice(), {"frobnicate"}).exit_code, 2);
   EXPECT_EQ(Cli(alice(), {"setpolicy"}).exit_code, 2);
   EXPECT_EQ(Cli(alice(), {"unlock", "--passphrase-fd", "-1"}).exit_code, 2);

@@ -100,7 +100,7 @@ TEST_F(OutputTest, EveryExitCodeOfTheHelpIsDocumented) {
     EXPECT_THAT(doc.str(), HasSubstr("| " + std::to_string(code) + " | " + meaning + " |"));
     ++documented;
   }
-  EXPECT_EQ(documented, 28);
+  EXPECT_EQ(documented, 29);
 }
 
 TEST_F(OutputTest, ReportThatCannotBeWrittenIsAFailure) {
@@ -112,6 +112,31 @@ TEST_F(OutputTest, ReportThatCannotBeWrittenIsAFailure) {
                                  std::string(kPassphrase) + "\n");
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.err, HasSubstr("could not be written"));
+}
+
+TEST_F(OutputTest, NamesThatAreNoTextAreToldAsSuch) {
+  StartDaemon();
+  const std::string volume = MountVolume("a");
+  Enrol(alice(), kPassphrase);
+  Unlock(alice(), kPassphrase);
+  const std::string dir = MakeEncryptedDir(volume, "d", alice());
+  const std::string file = dir + "/caf\xe9 \x1b[31m\nheld";
+  const std::string program = work() + "/caf\xe9\x1b[1m";
+  MustRun({"cp", "/bin/sleep", program});
+  ASSERT_EQ(RunAs(alice(), {"touch", file}).exit_code, 0);
+  const Child holder(alice(), {"sh", "-c", "exec 4<\"$0\"; exec \"$1\" 60", file, program});
+  const std::string exe = "/proc/" + std::to_string(holder.pid()) + "/exe";
+  for (int i = 0; i < 200 && RunAs(0, {"readlink", exe}).out != program + "\n"; ++i) usleep(50'000);
+  const RunResult json = Cli(alice(), {"lock"});
+  EXPECT_EQ(json.exit_code, 10) << json.out << json.err;
+  EXPECT_TRUE(IsOneJsonObject(json.out)) << json.out;
+  EXPECT_THAT(json.out, testing::Not(HasSubstr("\x1b")));
+  const RunResult text =
+      RunAs(alice(), {EXT4CRYPT_TEST_BIN "/ext4crypt", "--socket", socket(), "lock"});
+  EXPECT_EQ(text.exit_code, 10) << text.out << text.err;
+  EXPECT_THAT(text.out, HasSubstr("held by caf\\xe9\\x1b[1m (pid "));
+  EXPECT_THAT(text.out, HasSubstr("/d/caf\\xe9 \\x1b[31m\\x0aheld\n"));
+  EXPECT_THAT(text.out + DaemonLog(), testing::Not(HasSubstr("\x1b")));
 }
 
 }  // namespace

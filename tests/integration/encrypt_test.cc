@@ -307,6 +307,83 @@ TEST_F(EncryptTest, WhatCannotBeKeptIsRefusedBeforeAnythingIsTouched) {
   EXPECT_EQ(RunAs(0, {"ls", "-A", volume_}).out, "d\nlost+found\n");
 }
 
+TEST_F(EncryptTest, ParentOneMayNotWriteToIsNamed) {
+  const std::string parent = MakeDir(volume_ + "/homes", 0);
+  dir_ = MakeDir(parent + "/d", alice());
+  for (const char* mode : {"755", "711"}) {
+    MustRun({"chmod", mode, parent});
+    const RunResult result = Encrypt(alice());
+    Expect(result, "PARENT_UNWRITABLE", 13);
+    EXPECT_EQ(JsonField(result.out, "subject"), parent);
+    EXPECT_EQ(JsonField(result.out, "errno"), "EACCES");
+  }
+}
+
+TEST_F(EncryptTest, VolumeWithoutAFreeInodeIsToldAndLeftClean) {
+  const std::string few = MountVolume("few", "encrypt", {"-N", "64"});
+  Unlock(alice(), kPassphrase);
+  dir_ = MakeDir(few + "/d", alice());
+  MustRun({"sh", "-c", "i=0; while touch " + few + "/f$i 2>/dev/null; do i=$((i + 1)); done"});
+  const RunResult result = Encrypt(alice());
+  Expect(result, "VOLUME_FULL", 24);
+  EXPECT_THAT(result.out, HasSubstr("free inodes"));
+  EXPECT_EQ(RunAs(0, {"sh", "-c", "ls -A " + few + " | grep -c ext4crypt"}).out, "0\n");
+}
+
+TEST_F(EncryptTest, DirectoriesFinishedInABatchGiveTheirInodesBack) {
+  const std::string few = MountVolume("few", "encrypt", {"-N", "128"});
+  Unlock(alice(), kPassphrase);
+  dir_ = MakeDir(few + "/d", alice());
+  ASSERT_EQ(
+      RunAs(alice(), {"sh", "-c",
+                      "cd " + dir_ + " && for i in $(seq 20); do mkdir $i && echo $i > $i/f; done"})
+          .exit_code,
+      0);
+  before_ = Show();
+  MustRun({"sh", "-c",
+           "cd " + few +
+               " && i=0; while touch f$i 2>/dev/null; do i=$((i + 1)); done; "
+               "rm f0 f1 f2 f3 f4 f5 f6 f7 f8 f9"});
+  const RunResult result = Encrypt(alice());
+  EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
+  EXPECT_EQ(Show(), before_);
+}
+
+TEST_F(EncryptTest, DeadVolumeIsToldAsSuch) {
+  MakeTree(alice(), 11);
+  MustRun(
+      {"python3", "-c",
+       "import fcntl,os,struct\n"
+       "fd=os.open('" +
+           volume_ +
+           "',os.O_RDONLY)\n"
+           "fcntl.ioctl(fd,0x8004587d,struct.pack('I',2))"});  // FS_IOC_SHUTDOWN, without a flush
+  const RunResult result = Encrypt(alice());
+  Expect(result, "DISK_FAILED", 28);
+  EXPECT_EQ(JsonField(result.out, "errno"), "EIO");
+}
+
+TEST_F(EncryptTest, LinkThatIsTooLongEncryptedIsFoundBeforeAnythingIsMoved) {
+  const std::string volume = MountVolume("blocks", "encrypt", {"-b", "4096"});
+  Unlock(alice(), kPassphrase);
+  dir_ = MakeDir(volume + "/d", alice());
+  const auto link = [&](int size) {
+    return RunAs(alice(),
+                 {"python3", "-c",
+                  "import os; os.symlink('x'*" + std::to_string(size) + ",'" + dir_ + "/z')"});
+  };
+  ASSERT_EQ(RunAs(alice(), {"touch", dir_ + "/a"}).exit_code, 0);
+  ASSERT_EQ(link(4094).exit_code, 0);
+  const RunResult result = Encrypt(alice());
+  Expect(result, "FILE_UNMOVABLE", 22);
+  EXPECT_THAT(result.out, HasSubstr("4093"));
+  EXPECT_EQ(RunAs(0, {"ls", dir_}).out, "a\nz\n");
+  EXPECT_EQ(RunAs(0, {"ls", "-A", volume}).out, "d\nlost+found\n");
+  MustRun({"rm", dir_ + "/z"});
+  ASSERT_EQ(link(4093).exit_code, 0);
+  EXPECT_EQ(Encrypt(alice()).exit_code, 0);
+}
+
 TEST_F(EncryptTest, DirectoriesThatAreNotOnesOwnOrMountPointsAreRefused) {
   MakeDir(dir_, bob());
   Expect(Encrypt(alice()), "DIRECTORY_NOT_OWNED", 13);

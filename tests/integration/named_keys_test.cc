@@ -102,7 +102,8 @@ TEST_F(NamedKeysTest, RestartedServiceLocksWhatItDoesNotHold) {
 }
 
 TEST_F(NamedKeysTest, NamesAreChecked) {
-  for (const std::string name : {"", ".", "-x", "a/b", "a b", "\xc3\xa4", "default"}) {
+  EXPECT_EQ(Cli(alice(), {"key", "create", "--", ""}).exit_code, 2) << "an empty argument";
+  for (const std::string name : {".", "-x", "a/b", "a b", "\xc3\xa4", "default"}) {
     EXPECT_EQ(Cli(alice(), {"key", "create", "--", name}).exit_code, 25) << name;
   }
   EXPECT_EQ(Cli(alice(), {"key", "create", std::string(65, 'x')}).exit_code, 25);

@@ -21,6 +21,8 @@ TEST(JsonTest, EscapesWhatJsonMustAndReplacesWhatIsNoUtf8) {
   EXPECT_EQ(Json::String("a\"b\\c\n\x7f").ToText(), "\"a\\\"b\\\\c\\u000a\\u007f\"\n");
   EXPECT_EQ(Json::String("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80").ToText(),
             "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"\n");
+  // Control characters of eight bits, and what turns the direction of writing.
+  EXPECT_EQ(Json::String("\xc2\x9b\xe2\x80\xae").ToText(), "\"\\u009b\\u202e\"\n");
   for (const char* bad : {"\xff", "\xc3", "\x80", "\xc0\x80", "\xed\xa0\x80", "\xf5\x80\x80\x80",
                           "\xe0\x80\x80", "\xf0\x80\x80\x80", "\xf4\x90\x80\x80"}) {
     EXPECT_THAT(Json::String(bad).ToText(), testing::HasSubstr("\\ufffd")) << bad;

@@ -141,5 +141,19 @@ TEST(GrpcStatusTest, InternalCausesStayInTheLog) {
   EXPECT_EQ(status.error_details().find("/var"), std::string::npos);
 }
 
+TEST(GrpcStatusTest, WhatTheKernelSaidDoesNot) {
+  const grpc::Status status = ToGrpcStatus(
+      ErrnoError(ErrorReason::kStoreUnwritable, ENOSPC, "writing /var/lib/x", "/var/lib/x"));
+  EXPECT_EQ(status.error_message(), "No space left on device");
+  EXPECT_EQ(status.error_details().find("/var"), std::string::npos);
+}
+
+TEST(GrpcStatusTest, SubjectMayBeAnyBytes) {
+  const grpc::Status status = ToGrpcStatus(Error(ErrorReason::kFilesBusy, "\xff", "/mnt/\xff\xfe"));
+  keyd::v1::ErrorDetail detail;
+  ASSERT_TRUE(detail.ParseFromString(status.error_details()));
+  EXPECT_EQ(detail.subject(), "/mnt/\xff\xfe");
+}
+
 }  // namespace
 }  // namespace ext4crypt
