@@ -13,6 +13,8 @@ namespace {
 
 constexpr int kTries = 3;
 
+}  // namespace
+
 absl::Status AskBack(const SecretReader& reader, const std::string& code) {
   ASSIGN_OR_RETURN(const SecretBuffer wanted, ParseRecoveryCode(code));
   std::string prompt = absl::StrCat(
@@ -27,10 +29,13 @@ absl::Status AskBack(const SecretReader& reader, const std::string& code) {
                  ? "That is another code. Once more"
                  : absl::StrCat("Mistyped in ", InfoOf(parsed.status()).subject, ". Once more");
   }
-  return Error(ErrorReason::kRecoveryCodeUnconfirmed, "not typed back");
+  return Error(ErrorReason::kRecoveryCodeUnconfirmed, "three wrong answers");
 }
 
-}  // namespace
+bool IsTypedBack(const GlobalOptions& globals, const ConfirmOptions& options,
+                 const SecretReader& reader) {
+  return !globals.json && !options.no_confirm && reader.HasTerminal();
+}
 
 void AddConfirmOption(CLI::App& verb, ConfirmOptions& options) {
   verb.add_flag("--no-confirm", options.no_confirm,
@@ -41,8 +46,11 @@ void ReportRecoveryCode(const GlobalOptions& globals, const ConfirmOptions& opti
                         const SecretReader& reader, const std::string& code,
                         CommandResult& result) {
   result.json.Set("recovery_code", code);
-  if (!globals.json && !options.no_confirm && reader.HasTerminal()) {
+  if (IsTypedBack(globals, options, reader)) {
     result.status = AskBack(reader, code);
+    if (!result.status.ok()) {
+      result.status = Error(ErrorReason::kRecoveryCodeUnconfirmed, "the key is there all the same");
+    }
     return;
   }
   absl::StrAppend(

@@ -19,6 +19,13 @@ struct ConfirmOptions {
 
 void AddConfirmOption(CLI::App& verb, ConfirmOptions& options);
 
+// Shows the code on the terminal and asks for it. kRecoveryCodeUnconfirmed after three wrong
+// answers.
+[[nodiscard]] absl::Status AskBack(const SecretReader& reader, const std::string& code);
+// Whether somebody is there to type it.
+[[nodiscard]] bool IsTypedBack(const GlobalOptions& globals, const ConfirmOptions& options,
+                               const SecretReader& reader);
+
 // Puts the code into the report, or, when somebody is there to type it, onto the terminal only and
 // asks for it. kRecoveryCodeUnconfirmed after three wrong answers: what was made is made.
 void ReportRecoveryCode(const GlobalOptions& globals, const ConfirmOptions& options,

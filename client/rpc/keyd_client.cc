@@ -229,10 +229,11 @@ absl::Status KeydClient::ChangePassphrase(const TypedCredential& credential,
   return status;
 }
 
-absl::StatusOr<keyd::v1::RenewRecoveryResponse> KeydClient::RenewRecovery(
+absl::StatusOr<keyd::v1::RenewRecoveryResponse> KeydClient::AddRecovery(
     const TypedCredential& credential) {
   keyd::v1::RenewRecoveryRequest request;
   keyd::v1::RenewRecoveryResponse response;
+  request.set_keep_old(true);
   const CredentialInRequest filled(request.mutable_credential(), credential);
   RETURN_IF_ERROR(connection_->Call(&Stub::RenewRecovery, request, response));
   return response;

@@ -52,7 +52,8 @@ class KeydClient {
   [[nodiscard]] absl::StatusOr<keyd::v1::GetStatusResponse> GetStatus(std::optional<uid_t> user);
   [[nodiscard]] absl::Status ChangePassphrase(const TypedCredential& credential,
                                               const SecretBuffer& new_passphrase);
-  [[nodiscard]] absl::StatusOr<keyd::v1::RenewRecoveryResponse> RenewRecovery(
+  // A new code beside the old one, whose protector RemoveProtector() ends.
+  [[nodiscard]] absl::StatusOr<keyd::v1::RenewRecoveryResponse> AddRecovery(
       const TypedCredential& credential);
   [[nodiscard]] absl::StatusOr<keyd::v1::AddKeyFileResponse> AddKeyFile(
       const TypedCredential& credential, const SecretBuffer& contents);

@@ -125,6 +125,15 @@ absl::StatusOr<SecretBuffer> Enrolment::RenewRecovery(Uid uid, const Credential&
   return std::move(recovery.code);
 }
 
+absl::StatusOr<Enrolment::AddedRecovery> Enrolment::AddRecovery(Uid uid,
+                                                                const Credential& credential) {
+  ASSIGN_OR_RETURN(const KeyRecord record, store_.FindKey(uid, kDefaultKeyName));
+  ASSIGN_OR_RETURN(const OpenedKey opened, opener_.Open(record, credential));
+  ASSIGN_OR_RETURN(RecoverySecret recovery, NewRecovery(BindingOf(record), opened.key));
+  RETURN_IF_ERROR(store_.AddProtector(uid, record.name, recovery.record));
+  return AddedRecovery{.id = recovery.record.id, .code = std::move(recovery.code)};
+}
+
 absl::StatusOr<ProtectorId> Enrolment::AddKeyFile(Uid uid, const Credential& credential,
                                                   const SecretBuffer& contents) {
   if (contents.size() != kKeyFileSize) {

@@ -43,6 +43,13 @@ class Enrolment {
   // written form.
   [[nodiscard]] absl::StatusOr<SecretBuffer> RenewRecovery(Uid uid, const Credential& credential);
 
+  // One more recovery protector: the old code goes on working. kTooManyProtectors.
+  struct AddedRecovery {
+    ProtectorId id{};
+    SecretBuffer code;  // in its written form
+  };
+  [[nodiscard]] absl::StatusOr<AddedRecovery> AddRecovery(Uid uid, const Credential& credential);
+
   // `contents` is kKeyFileSize random bytes, or kKeyFileUnusable. kTooManyProtectors.
   [[nodiscard]] absl::StatusOr<ProtectorId> AddKeyFile(Uid uid, const Credential& credential,
                                                        const SecretBuffer& contents);

@@ -240,6 +240,13 @@ class KeyServiceForUser final : public keyd::v1::KeyService::CallbackService {
                                     keyd::v1::RenewRecoveryResponse* response) override {
     return Dispatch(parts_.derivations, "RenewRecovery", context, *request, [=, this](Uid uid) {
       ASSIGN_OR_RETURN(const Credential credential, TakeCredential(request->credential()));
+      if (request->keep_old()) {
+        ASSIGN_OR_RETURN(const Enrolment::AddedRecovery added,
+                         parts_.enrolment.AddRecovery(uid, credential));
+        response->set_recovery_code(std::string(added.code.text()));
+        response->set_protector_id(added.id.data(), added.id.size());
+        return absl::OkStatus();
+      }
       ASSIGN_OR_RETURN(const SecretBuffer code, parts_.enrolment.RenewRecovery(uid, credential));
       response->set_recovery_code(std::string(code.text()));
       return absl::OkStatus();

@@ -52,7 +52,7 @@ complete -c ext4crypt -n '__fish_seen_subcommand_from passphrase ; and __fish_se
 complete -c ext4crypt -n '__fish_seen_subcommand_from passphrase ; and __fish_seen_subcommand_from change' -l passphrase-fd -x -d 'Read each passphrase or recovery code as one line of descriptor N (0 is standard input) instead of asking on the terminal'
 complete -c ext4crypt -n '__fish_seen_subcommand_from passphrase ; and __fish_seen_subcommand_from change' -l recovery -d 'With the recovery code, not the passphrase'
 complete -c ext4crypt -n '__fish_seen_subcommand_from passphrase ; and __fish_seen_subcommand_from change' -l key-file -r -F -d 'With a key file, not the passphrase'
-complete -c ext4crypt -n '__fish_seen_subcommand_from recovery ; and not __fish_seen_subcommand_from renew' -a renew -d 'Make a new code; the old one stops working'
+complete -c ext4crypt -n '__fish_seen_subcommand_from recovery ; and not __fish_seen_subcommand_from renew' -a renew -d 'Make a new code; the old one stops working once you have it'
 complete -c ext4crypt -n '__fish_seen_subcommand_from recovery' -s h -l help -d 'Print this help message and exit'
 complete -c ext4crypt -n '__fish_seen_subcommand_from recovery ; and __fish_seen_subcommand_from renew' -s h -l help -d 'Print this help message and exit'
 complete -c ext4crypt -n '__fish_seen_subcommand_from recovery ; and __fish_seen_subcommand_from renew' -l passphrase-fd -x -d 'Read each passphrase or recovery code as one line of descriptor N (0 is standard input) instead of asking on the terminal'

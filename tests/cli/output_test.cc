@@ -114,6 +114,45 @@ TEST_F(OutputTest, ReportThatCannotBeWrittenIsAFailure) {
   EXPECT_THAT(result.err, HasSubstr("could not be written"));
 }
 
+TEST_F(OutputTest, RecoveryCodeThatCouldNotBeWrittenIsNotTheOneThatCounts) {
+  StartDaemon();
+  std::string code;
+  Enrol(alice(), kPassphrase, &code);
+  const std::string renew =
+      EXT4CRYPT_TEST_BIN "/ext4crypt --socket " + socket() + " recovery renew --passphrase-fd 3";
+  // Descriptor 5 becomes a pipe that nobody reads any more.
+  const std::string fifo = work() + "/fifo";
+  MustRun({"mkfifo", "-m", "666", fifo});
+  const std::string pipe = "exec 6<>" + fifo + " 5>" + fifo + " 6<&-; ";
+  for (const std::string output : {" > /dev/full", " --json > /dev/full", " >&5"}) {
+    const RunResult result =
+        RunAs(alice(), {"sh", "-c", pipe + renew + output}, std::string(kPassphrase) + "\n");
+    EXPECT_EQ(result.exit_code, 1) << output << result.out;
+    EXPECT_THAT(result.err, HasSubstr("the old one is valid, the new one is not")) << output;
+    EXPECT_EQ(Cli(alice(), {"unlock", "--recovery", "--passphrase-fd", "3"}, code + "\n").exit_code,
+              0)
+        << output;
+    // Nothing is left of the attempt.
+    const std::string status = Cli(alice(), {"status"}).out;
+    EXPECT_EQ(status.find("\"recovery\""), status.rfind("\"recovery\"")) << status;
+  }
+}
+
+TEST_F(OutputTest, RenewedRecoveryCodeEndsAllOthers) {
+  StartDaemon();
+  std::string code;
+  Enrol(alice(), kPassphrase, &code);
+  const RunResult renewed =
+      Cli(alice(), {"recovery", "renew", "--passphrase-fd", "3"}, std::string(kPassphrase) + "\n");
+  ASSERT_EQ(renewed.exit_code, 0) << renewed.out << renewed.err;
+  const auto opens = [&](const std::string& with) {
+    return Cli(alice(), {"unlock", "--recovery", "--passphrase-fd", "3"}, with + "\n").exit_code ==
+           0;
+  };
+  EXPECT_TRUE(opens(JsonField(renewed.out, "recovery_code")));
+  EXPECT_FALSE(opens(code));
+}
+
 TEST_F(OutputTest, NamesThatAreNoTextAreToldAsSuch) {
   StartDaemon();
   const std::string volume = MountVolume("a");

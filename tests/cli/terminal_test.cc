@@ -138,6 +138,53 @@ TEST_F(TerminalTest, RecoveryCodeThatIsNotTypedBackIsAFailureThatSaysSo) {
   Unlock(alice(), "typed passphrase");  // the key is there
 }
 
+TEST_F(TerminalTest, OldRecoveryCodeEndsOnlyWhenTheNewOneIsTypedBack) {
+  std::string old_code;
+  Enrol(alice(), kPassphrase, &old_code);
+  const auto opens = [&](const std::string& code) {
+    return Cli(alice(), {"unlock", "--recovery", "--passphrase-fd", "3"}, code + "\n").exit_code ==
+           0;
+  };
+  std::string unread;
+  {
+    TerminalSession session(alice(), Command({"recovery", "renew"}));
+    ASSERT_TRUE(session.WaitFor("Passphrase: "));
+    session.Type(std::string(kPassphrase) + "\n");
+    unread = ReadCode(session);
+    EXPECT_TRUE(opens(old_code)) << "while the new one is shown";
+    for (int i = 0; i < 2; ++i) {
+      session.Type("no code at all\n");
+      ASSERT_TRUE(session.WaitFor("Once more: "));
+    }
+    session.Type("\n");
+    EXPECT_EQ(session.Wait(), 7);
+    EXPECT_THAT(session.seen(), HasSubstr("the old one is valid, the new one is not"));
+  }
+  EXPECT_TRUE(opens(old_code));
+  EXPECT_FALSE(opens(unread));
+  TerminalSession session(alice(), Command({"recovery", "renew"}));
+  ASSERT_TRUE(session.WaitFor("Passphrase: "));
+  session.Type(std::string(kPassphrase) + "\n");
+  const std::string code = ReadCode(session);
+  session.Type(code + "\n");
+  EXPECT_EQ(session.Wait(), 0);
+  EXPECT_TRUE(opens(code));
+  EXPECT_FALSE(opens(old_code));
+}
+
+TEST_F(TerminalTest, RenewalThatIsInterruptedLeavesTheOldRecoveryCode) {
+  std::string old_code;
+  Enrol(alice(), kPassphrase, &old_code);
+  TerminalSession session(alice(), Command({"recovery", "renew"}));
+  ASSERT_TRUE(session.WaitFor("Passphrase: "));
+  session.Type(std::string(kPassphrase) + "\n");
+  ReadCode(session);
+  session.Type("\x03");
+  EXPECT_EQ(session.Wait(), 128 + SIGINT);
+  EXPECT_EQ(
+      Cli(alice(), {"unlock", "--recovery", "--passphrase-fd", "3"}, old_code + "\n").exit_code, 0);
+}
+
 TEST_F(TerminalTest, RecoveryCodeIsNotAskedForWhenToldSo) {
   TerminalSession session(alice(), Command({"enrol", "--no-confirm"}));
   ASSERT_TRUE(session.WaitFor("New passphrase: "));
