@@ -104,9 +104,10 @@ TEST_F(BadInputTest, SamePolicyAgainIsDoneAlready) {
 TEST_F(BadInputTest, AnotherKeysDirectoryKeepsItsPolicy) {
   const std::string dir = MakeEncryptedDir(volume_, "d", alice());
   const std::string before = JsonField(Cli(0, {"policy", dir}).out, "key_identifier");
-  Enrol(0, kPassphrase);
-  Unlock(0, kPassphrase);
-  Expect(SetPolicy(0, dir), "ENCRYPTED_OTHERWISE", 14);
+  Enrol(bob(), kPassphrase);
+  Unlock(bob(), kPassphrase);
+  MustRun({"chown", std::to_string(bob()), dir});
+  Expect(SetPolicy(bob(), dir), "ENCRYPTED_OTHERWISE", 14);
   EXPECT_EQ(JsonField(Cli(0, {"policy", dir}).out, "key_identifier"), before);
 }
 

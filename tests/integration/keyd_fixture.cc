@@ -31,6 +31,10 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
+// Beyond those of people, services and containers (whose ranges begin at 100,000 and end, by
+// /etc/subuid, long before); two billion is free on every system that useradd(8) has made users on.
+constexpr uid_t kFirstTestUid = 2'000'000'000;
+
 [[noreturn]] void ExecAs(uid_t uid, const std::vector<std::string>& argv) {
   if (uid != 0 && (setgroups(0, nullptr) != 0 || setresgid(uid, uid, uid) != 0 ||
                    setresuid(uid, uid, uid) != 0)) {
@@ -166,12 +170,12 @@ void KeydTest::SetUp() {
   }
   ASSERT_FALSE(work_.empty());
   ASSERT_EQ(mount("tmpfs", work_.c_str(), "tmpfs", 0, "mode=0755,size=512m"), 0);
-  alice_ = 2'000'000U + static_cast<uid_t>(getpid()) * 4U;
+  alice_ = kFirstTestUid + static_cast<uid_t>(getpid()) * 4U;
 }
 
 void KeydTest::TearDown() {
   if (daemon_ > 0) {
-    for (const uid_t uid : {alice(), bob(), uid_t{0}}) Cli(uid, {"lock"});
+    for (const uid_t uid : {alice(), bob()}) Cli(uid, {"lock"});
     EXPECT_EQ(StopDaemon(), 0) << DaemonLog();
   }
   if (HasFailure()) GTEST_LOG_(INFO) << DaemonLog();
@@ -236,6 +240,9 @@ RunResult KeydTest::Cli(uid_t uid, std::vector<std::string> arguments, const std
 }
 
 void KeydTest::Enrol(uid_t uid, const std::string& passphrase, std::string* recovery_code) {
+  // A user's keyring is the machine's, not the test's: unlocking for root would replace the key of
+  // a root who uses the product, and locking take it away.
+  ASSERT_GE(uid, kFirstTestUid) << "that user may be somebody";
   const RunResult result = Cli(uid, {"enrol", "--passphrase-fd", "3"}, passphrase + "\n");
   ASSERT_EQ(result.exit_code, 0) << result.out << result.err;
   if (recovery_code != nullptr) *recovery_code = JsonField(result.out, "recovery_code");

@@ -158,7 +158,6 @@ TEST_F(LifecycleTest, DefaultKeyIsInTheUsersKeyringOnlyWhileUnlocked) {
   Unlock(alice(), kPassphrase);
   EXPECT_THAT(Shell(alice(), look).out, HasSubstr("logon: ext4crypt:EXT4_DEFAULT_KEY"));
   EXPECT_THAT(Shell(bob(), look).out, Not(HasSubstr("EXT4_DEFAULT_KEY")));
-  EXPECT_THAT(Shell(0, look).out, Not(HasSubstr("EXT4_DEFAULT_KEY")));
   // The user finds it and can do nothing to it.
   const std::string id = "$(keyctl search @u logon ext4crypt:EXT4_DEFAULT_KEY)";
   EXPECT_EQ(Shell(alice(), "keyctl search @u logon ext4crypt:EXT4_DEFAULT_KEY").exit_code, 0);
