@@ -86,6 +86,16 @@ TEST_F(KernelKeysTest, VolumeWithoutTheEncryptFeatureIsNotListed) {
   for (const Volume& volume : *volumes) EXPECT_NE(volume.mount_point, mount_point);
 }
 
+TEST_F(KernelKeysTest, NoVolumeOfTheMachineIsInATestsReach) {
+  MountVolume("a");
+  const auto volumes = keys_.ListVolumes();
+  ASSERT_TRUE(volumes.ok());
+  for (const Volume& volume : *volumes) {
+    if (volume.mount_point == "/") continue;  // which cannot go
+    EXPECT_EQ(volume.mount_point.rfind(work(), 0), 0U) << volume.mount_point;
+  }
+}
+
 TEST_F(KernelKeysTest, BindMountsOfAVolumeAreOneVolume) {
   const std::string mount_point = MountVolume("a");
   MustRun({"mkdir", work() + "/bind"});

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/keyctl.h>
+#include <mntent.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -20,6 +21,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <sstream>
@@ -73,6 +75,42 @@ void Drain(int out_fd, std::string& out, int err_fd, std::string& err) {
         --open;
       }
     }
+  }
+}
+
+bool IsWithin(const std::string& path, const std::string& directory) {
+  return directory == "/" || path == directory || path.rfind(directory + "/", 0) == 0;
+}
+
+// The machine's own volumes, in this namespace only: the service of a test would give its keys to
+// each, and count them as its own.
+void UnmountOthersVolumes() {
+  const std::vector<std::string> needed = {EXT4CRYPT_TEST_BIN,
+                                           EXT4CRYPT_SOURCE_DIR,
+                                           "/usr",
+                                           "/bin",
+                                           "/sbin",
+                                           "/lib",
+                                           "/lib64",
+                                           "/etc",
+                                           "/tmp",
+                                           "/var/lib"};
+  std::vector<std::string> others;
+  std::FILE* mounts = setmntent("/proc/self/mounts", "re");
+  ASSERT_NE(mounts, nullptr);
+  while (const struct mntent* entry = getmntent(mounts)) {
+    const std::string type = entry->mnt_type;
+    const std::string place = entry->mnt_dir;
+    if (type != "ext4" && type != "ext4crypt") continue;
+    const bool is_needed =
+        type == "ext4" && std::any_of(needed.begin(), needed.end(), [&](const std::string& path) {
+          return IsWithin(path, place);
+        });
+    if (!is_needed) others.push_back(place);
+  }
+  endmntent(mounts);
+  for (auto place = others.rbegin(); place != others.rend(); ++place) {
+    umount2(place->c_str(), MNT_DETACH);  // one that went with another is gone
   }
 }
 
@@ -162,6 +200,7 @@ void KeydTest::SetUp() {
   ASSERT_EQ(geteuid(), 0U) << "these tests mount and change users: run them as root";
   ASSERT_EQ(unshare(CLONE_NEWNS), 0) << std::strerror(errno);
   ASSERT_EQ(mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
+  UnmountOthersVolumes();
   for (const std::string candidate : {"/mnt", "/srv", "/media", "/opt"}) {
     struct stat info = {};
     const bool has_programs = std::string(EXT4CRYPT_TEST_BIN).rfind(candidate + "/", 0) == 0;
