@@ -17,6 +17,10 @@ PAGE = 4096
 SLOTS = 127
 GCM, CHACHA = 1, 2
 CTS, HCTR2 = 4, 10
+EMPTY, TAIL, TREE = 0, 1, 2
+PAGE_DOMAIN, SEAL_DOMAIN, TAIL_PAGE_DOMAIN, TAIL_SEAL_DOMAIN = 1, 2, 3, 4
+# i_mode >> 12
+FIFO, CHARACTER, DIRECTORY, REGULAR, LINK = 1, 2, 4, 8, 10
 
 
 def hkdf(key, info, size):
@@ -43,7 +47,7 @@ def names_key(master, nonce):
 
 
 def context(master, nonce, aead=GCM, names_mode=CTS, flags=3):
-    return bytes([0xA2, 1, names_mode, flags, 0, aead, 1, 0]) + identifier(master) + nonce
+    return bytes([0xA2, 1, names_mode, flags, 0, aead, 2, 0]) + identifier(master) + nonce
 
 
 def seed(file_key):
@@ -52,12 +56,14 @@ def seed(file_key):
     return enc.update(bytes(64)) + enc.finalize()
 
 
-def page_key(master, ctx):
-    return hkdf(seed(contents_key(master, ctx[24:40])), b"ext4crypt v1 page key" + ctx, 32)
+def file_keys(master, ctx):
+    """(page key or, of a directory, place key; head key)"""
+    keys = hkdf(seed(contents_key(master, ctx[24:40])), b"ext4crypt v2 file keys" + ctx, 64)
+    return keys[:32], keys[32:]
 
 
-def header(domain, aead, index, info):
-    return b"E4C1" + bytes([1, domain, aead, 0]) + struct.pack("<QI", index, info) + bytes(12)
+def header(domain, aead, index, info, level=0):
+    return b"E4C2" + bytes([2, domain, aead, level]) + struct.pack("<QI", index, info) + bytes(12)
 
 
 def seal_text(aead, key, nonce, associated, text):
@@ -67,17 +73,55 @@ def seal_text(aead, key, nonce, associated, text):
     return sealed[:-16], sealed[-16:]
 
 
-def seal_page(key, aead, page, nonce, text):
-    """(ciphertext, 32-byte slot)"""
-    ciphertext, tag = seal_text(aead, key, nonce, header(1, aead, page, 1), text)
-    return ciphertext, tag + nonce + struct.pack("<I", 1)
+def seal_page(key, aead, page, nonce, text, domain=PAGE_DOMAIN):
+    """(ciphertext, 32-byte slot); `text` is the text bytes alone."""
+    ciphertext, tag = seal_text(aead, key, nonce, header(domain, aead, page, len(text)), text)
+    return ciphertext, tag + nonce + struct.pack("<I", len(text))
 
 
-def tag_block(key, aead, group, nonce, next_group, slots):
-    """slots: {place in the block, 0 to 126: 32 bytes}"""
+def seal_slots(key, aead, nonce, level, number, body, domain=SEAL_DOMAIN):
+    """The 32-byte seal of the slots `body`."""
+    _, tag = seal_text(aead, key, nonce, header(domain, aead, number, 1, level) + body, b"")
+    return tag + nonce + struct.pack("<I", 1)
+
+
+def tag_block(key, aead, nonce, level, number, slots):
+    """A tag block (level 0) or node. slots: {place in the block, 0 to 126: 32 bytes}"""
     body = b"".join(slots.get(i, bytes(32)) for i in range(SLOTS))
-    _, tag = seal_text(aead, key, nonce, header(2, aead, group, next_group) + body, b"")
-    return tag + nonce + struct.pack("<I", next_group) + body
+    return seal_slots(key, aead, nonce, level, number, body) + body
+
+
+def tail_block(key, aead, nonce, ciphertext, slots):
+    """The block of the last page of form TAIL: its ciphertext, zeros, the slots of all pages, the seal."""
+    body = b"".join(slots)
+    seal = seal_slots(key, aead, nonce, 0, len(slots), body, TAIL_SEAL_DOMAIN)
+    return ciphertext.ljust(PAGE - len(body) - 32, b"\0") + body + seal
+
+
+def state(form, height=0, linked=False, sequence=1):
+    return form | height << 2 | linked << 5 | sequence << 8
+
+
+def mac(key, data):
+    return hashlib.blake2s(data, key=key, digest_size=12).digest()
+
+
+def mac_inode(domain, mode_type, inode, ctx):
+    return b"E4C2" + bytes([2, domain, mode_type, 0]) + struct.pack("<Q", inode) + ctx
+
+
+def head_data(mode_type, inode, ctx, state_word, size=0, top=bytes(32), target=b""):
+    """What the head authenticates. size: of a regular file, without the bias; target: of a symbolic link, as stored."""
+    return mac_inode(5, mode_type, inode, ctx) + struct.pack("<IIQ", state_word, 0, size) + top + target
+
+
+def place_data(mode_type, inode, ctx, stored_name):
+    """What the place authenticates. ctx: of the inode that the entry names, 40 zero bytes of a special file."""
+    return mac_inode(6, mode_type, inode, ctx) + stored_name
+
+
+def attribute(ctx, place, head, state_word):
+    return ctx + place + head + struct.pack("<I", state_word)
 
 
 def aes(key):
@@ -156,3 +200,9 @@ def nokey_name(major, minor, ciphertext):
     if len(ciphertext) > 149:
         data += hashlib.sha256(ciphertext[149:]).digest()
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def stored_target(key, mode, padding, target):
+    """What the inode or block of a symbolic link holds."""
+    ciphertext = encrypt_name(key, mode, padding, target)
+    return struct.pack("<H", len(ciphertext)) + ciphertext

@@ -11,27 +11,56 @@ def deterministic(label, size):
     return r.hkdf(label.encode(), b"test vector", size)
 
 
+def aead_vectors(master, aead, word):
+    ctx = r.context(master, deterministic("nonce " + word, 16), aead)
+    key, head_key = r.file_keys(master, ctx)
+    yield "context", ctx
+    yield "contents_key", r.contents_key(master, ctx[24:])
+    yield "seed", r.seed(r.contents_key(master, ctx[24:]))
+    yield "page_key", key
+    yield "head_key", head_key
+    slots = []
+    for page, size in ((0, 4096), (126, 1), (0x4FFFFFFF, 100)):
+        text = (deterministic(f"text {page}", 32) * 128)[:size]
+        ciphertext, slot = r.seal_page(key, aead, page, deterministic(f"page nonce {page}", 12), text)
+        yield f"page.{page}.text", text
+        yield f"page.{page}.slot", slot
+        yield f"page.{page}.ciphertext", ciphertext
+        slots.append(slot)
+    nonce = deterministic("seal nonce", 12)
+    for level, number in ((0, 5), (1, 83214), (4, 0)):
+        yield f"block.{level}.{number}", r.tag_block(key, aead, nonce, level, number, {3: slots[0], 126: slots[1]})
+    text = deterministic("tail", 1000)
+    for pages in (1, 32):
+        ciphertext, last = r.seal_page(key, aead, pages - 1, nonce, text, r.TAIL_PAGE_DOMAIN)
+        block = r.tail_block(key, aead, deterministic("tail nonce", 12), ciphertext, [slots[0]] * (pages - 1) + [last])
+        yield f"tail.{pages}.text", text
+        yield f"tail.{pages}.block", block
+    # Inode 1234, sequence number 9.
+    top = deterministic("top", 32)
+    tree = r.state(r.TREE, height=3, linked=True, sequence=9)
+    empty = r.state(r.EMPTY, sequence=9)
+    yield "head.top", top
+    yield "head.file", r.mac(head_key, r.head_data(r.REGULAR, 1234, ctx, tree, 0x4FFFFFFFFFF, top))
+    yield "head.directory", r.mac(head_key, r.head_data(r.DIRECTORY, 1234, ctx, empty))
+    target = r.stored_target(r.names_key(master, ctx[24:]), r.CTS, 32, b"the/target")
+    yield "head.target", target
+    yield "head.link", r.mac(head_key, r.head_data(r.LINK, 1234, ctx, empty, target=target))
+    name = deterministic("stored name", 32)
+    yield "place.name", name
+    other = r.context(master, deterministic("nonce of another", 16), aead)
+    yield "place.context", other
+    yield "place.file", r.mac(key, r.place_data(r.REGULAR, 1235, other, name))
+    yield "place.fifo", r.mac(key, r.place_data(r.FIFO, 1235, bytes(40), name))
+
+
 def vectors():
     master = deterministic("master", 64)
     yield "master", master
     yield "identifier", r.identifier(master)
     for aead, word in ((r.GCM, "gcm"), (r.CHACHA, "chacha")):
-        ctx = r.context(master, deterministic("nonce " + word, 16), aead)
-        key = r.page_key(master, ctx)
-        yield word + ".context", ctx
-        yield word + ".contents_key", r.contents_key(master, ctx[24:])
-        yield word + ".seed", r.seed(r.contents_key(master, ctx[24:]))
-        yield word + ".page_key", key
-        for page in (0, 126, 0x7EFFFFFF):
-            text = deterministic(f"text {page}", 32) * 128
-            nonce = deterministic(f"page nonce {page}", 12)
-            ciphertext, slot = r.seal_page(key, aead, page, nonce, text)
-            name = f"{word}.page.{page}"
-            yield name + ".text", text[:32]
-            yield name + ".slot", slot
-            yield name + ".ciphertext", ciphertext
-        group = r.tag_block(key, aead, 5, deterministic("seal nonce", 12), 9, {3: slot, 126: slot})
-        yield word + ".group.5", group
+        for name, value in aead_vectors(master, aead, word):
+            yield f"{word}.{name}", value
     names = [b"a", b"sixteen bytes ok", b"seventeen bytes !", b"x" * 31, b"y" * 32, b"z" * 33, b"n" * 200, b"m" * 255]
     for mode, word in ((r.CTS, "cts"), (r.HCTR2, "hctr2")):
         for flags in (0, 3):
