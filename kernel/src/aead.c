@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The four AEAD calls of the format, and the only ones: seal and open a page,
- * seal and verify a group. docs/on-disk-format.md, section 5.
+ * seal and verify a tag block or node. docs/on-disk-format.md, section 5.
  */
 #include "e4c.h"
 
@@ -39,16 +39,17 @@ void e4c_op_free(struct e4c_op *op)
 	kfree_sensitive(op);
 }
 
-static void set_aad(struct e4c_op *op, u8 domain, u64 index, __le32 info)
+static void set_aad(struct e4c_op *op, u8 domain, unsigned int level, u64 index, __le32 info)
 {
 	BUILD_BUG_ON(sizeof(struct e4c_aad) != 32);
 	BUILD_BUG_ON(sizeof(struct e4c_slot) != 32);
 	BUILD_BUG_ON(sizeof(struct e4c_tag_block) != E4C_BLOCK_SIZE);
 	op->aad = (struct e4c_aad){
-		.magic = { 'E', '4', 'C', '1' },
+		.magic = { 'E', '4', 'C', '2' },
 		.revision = E4C_FORMAT_REVISION,
 		.domain = domain,
 		.aead = op->info->aead,
+		.level = level,
 		.index = cpu_to_le64(index),
 		.info = info,
 	};
@@ -77,74 +78,81 @@ static int run(struct e4c_op *op, bool seal, unsigned int assoc_len, unsigned in
 }
 
 /*
- * Seal @plain (4096 bytes) of page @page into @cipher under a fresh nonce and
- * fill @slot. @plain and @cipher must be in the linear mapping; the same
- * address is allowed.
+ * Seal the first @text bytes (1..4096) of @plain, page @page, into @cipher (4096
+ * bytes; zeros past @text) under a fresh nonce and fill @slot. @plain and @cipher
+ * must be in the linear mapping; the same address is not allowed.
  */
-int e4c_page_seal(struct e4c_op *op, u32 page, const void *plain, void *cipher,
-		  struct e4c_slot *slot)
+int e4c_page_seal(struct e4c_op *op, u32 page, const void *plain, unsigned int text,
+		  void *cipher, struct e4c_slot *slot)
 {
 	int err;
 
-	slot->info = cpu_to_le32(E4C_STATE_VALID);
+	slot->info = cpu_to_le32(text);
 	e4c_nonce_draw(op->info, slot->nonce);
 	memcpy(op->iv, slot->nonce, sizeof(op->iv));
-	set_aad(op, E4C_DOMAIN_PAGE, page, slot->info);
-	set_sg(op, op->src, plain, E4C_BLOCK_SIZE);
-	set_sg(op, op->dst, cipher, E4C_BLOCK_SIZE);
-	err = run(op, true, sizeof(op->aad), E4C_BLOCK_SIZE);
+	set_aad(op, E4C_DOMAIN_PAGE, 0, page, slot->info);
+	set_sg(op, op->src, plain, text);
+	set_sg(op, op->dst, cipher, text);
+	err = run(op, true, sizeof(op->aad), text);
+	memset(cipher + text, 0, E4C_BLOCK_SIZE - text);
 	memcpy(slot->tag, op->tag, sizeof(slot->tag));
 	e4c_count(op->info->sb_state, E4C_PAGES_SEALED);
 	return err;
 }
 
 /*
- * Open @cipher of page @page into @plain (may be the same). 0, or -EBADMSG: not
- * authentic; then @plain is zeroed, since drivers may leave unverified text.
+ * Open @cipher of page @page into @plain (4096 bytes, may be the same) with a valid
+ * @slot; past its text bytes @plain is zeros. 0, or -EBADMSG: not authentic; then all
+ * of @plain is zeroed, since drivers may leave unverified text.
  */
 int e4c_page_open(struct e4c_op *op, u32 page, const void *cipher, void *plain,
 		  const struct e4c_slot *slot)
 {
+	unsigned int text = le32_to_cpu(slot->info);
 	int err;
 
 	memcpy(op->iv, slot->nonce, sizeof(op->iv));
 	memcpy(op->tag, slot->tag, sizeof(op->tag));
-	set_aad(op, E4C_DOMAIN_PAGE, page, slot->info);
-	set_sg(op, op->src, cipher, E4C_BLOCK_SIZE);
-	set_sg(op, op->dst, plain, E4C_BLOCK_SIZE);
-	err = run(op, false, sizeof(op->aad), E4C_BLOCK_SIZE);
+	set_aad(op, E4C_DOMAIN_PAGE, 0, page, slot->info);
+	set_sg(op, op->src, cipher, text);
+	set_sg(op, op->dst, plain, text);
+	err = run(op, false, sizeof(op->aad), text);
 	if (err)
-		memset(plain, 0, E4C_BLOCK_SIZE);
-	else
+		text = 0;
+	memset(plain + text, 0, E4C_BLOCK_SIZE - text);
+	if (!err)
 		e4c_count(op->info->sb_state, E4C_PAGES_OPENED);
 	return err;
 }
 
-static int seal_run(struct e4c_op *op, bool seal, u32 g, const struct e4c_tag_block *block)
+static int seal_run(struct e4c_op *op, bool seal, unsigned int level, u32 index,
+		    const struct e4c_tag_block *block)
 {
 	memcpy(op->iv, block->seal.nonce, sizeof(op->iv));
 	memcpy(op->tag, block->seal.tag, sizeof(op->tag));
-	set_aad(op, E4C_DOMAIN_SEAL, g, block->seal.info);
+	set_aad(op, E4C_DOMAIN_SEAL, level, index, block->seal.info);
 	set_sg(op, op->src, block->slot, sizeof(block->slot));
 	set_sg(op, op->dst, block->slot, sizeof(block->slot));
 	return run(op, seal, sizeof(op->aad) + sizeof(block->slot), 0);
 }
 
-/* Seal @block, whose slots and seal.info are final, under a fresh nonce. */
-int e4c_group_seal(struct e4c_op *op, u32 g, struct e4c_tag_block *block)
+/* Seal @block, whose slots are final, under a fresh nonce. */
+int e4c_block_seal(struct e4c_op *op, unsigned int level, u32 index, struct e4c_tag_block *block)
 {
 	int err;
 
+	block->seal.info = cpu_to_le32(E4C_INFO_SEAL);
 	e4c_nonce_draw(op->info, block->seal.nonce);
-	err = seal_run(op, true, g, block);
+	err = seal_run(op, true, level, index, block);
 	memcpy(block->seal.tag, op->tag, sizeof(block->seal.tag));
 	return err;
 }
 
 /* 0, or -EBADMSG: not authentic. */
-int e4c_group_verify(struct e4c_op *op, u32 g, const struct e4c_tag_block *block)
+int e4c_block_verify(struct e4c_op *op, unsigned int level, u32 index,
+		     const struct e4c_tag_block *block)
 {
-	if (block->seal.info & cpu_to_le32(E4C_INFO_FLAGS_MASK))
+	if (block->seal.info != cpu_to_le32(E4C_INFO_SEAL))
 		return -EBADMSG;
-	return seal_run(op, false, g, block);
+	return seal_run(op, false, level, index, block);
 }

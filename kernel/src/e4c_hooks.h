@@ -21,11 +21,48 @@ void e4c_module_exit(void);
 /* mount.c */
 int e4c_mount_check(struct super_block *sb);
 
-/* context.c */
+/* attribute.c */
+struct ext4_inode;
 int e4c_context_get(struct inode *inode, void *ctx, size_t len);
-int e4c_context_to_disk(struct inode *inode, void *ctx, size_t len);
+int e4c_context_set(struct inode *inode, const void *ctx, size_t len, bool is_new);
+void e4c_context_unset(struct inode *inode);
+int e4c_context_store(handle_t *handle, struct inode *inode);
+void e4c_attribute_read(struct inode *inode, struct ext4_inode *raw);
+void e4c_attribute_fill(struct inode *inode, struct ext4_inode *raw);
+int e4c_attribute_prepare(struct inode *dir, struct inode *inode, bool encrypt);
+int e4c_attribute_make(handle_t *handle, struct inode *inode);
 
-/* policy.c */
+int e4c_open_check(struct inode *inode);
+loff_t e4c_size_from_disk(struct inode *inode, loff_t size);
+static inline loff_t e4c_size_to_disk(struct inode *inode, loff_t size)
+{
+	return EXT4_I(inode)->i_e4c.biased ? size + E4C_SIZE_BIAS : size;
+}
+
+/* head.c */
+int e4c_target_set(struct inode *inode, const void *target, unsigned int len);
+const void *e4c_link_target(struct inode *inode, unsigned int *len);
+int e4c_link_stat(int err);
+
+/* place.c */
+int e4c_entry_begin(struct inode *dir);
+int e4c_place_set(handle_t *handle, struct inode *dir, struct inode *inode, const void *name,
+		  unsigned int len);
+void e4c_name_copy(struct e4c_name *name, const struct ext4_dir_entry_2 *de);
+int e4c_dir_check(struct inode *dir);
+int e4c_lookup_check(struct inode *dir, struct inode *inode, const struct e4c_name *name);
+int e4c_enter_prepare(struct inode *dir, struct inode *inode);
+int e4c_link_prepare(struct inode *dir, struct inode *inode);
+void e4c_link_begin(struct inode *inode);
+void e4c_unlink_prepare(struct inode *inode);
+void e4c_name_gone(struct inode *dir, struct inode *inode, const struct e4c_name *name);
+void e4c_count_change(struct inode *inode);
+
+/* node.c */
+long e4c_nodes_count(struct super_block *sb, struct shrink_control *sc);
+long e4c_nodes_shrink(struct super_block *sb, struct shrink_control *sc);
+
+/* default_keys.c */
 struct fs_parameter;
 struct seq_file;
 const union fscrypt_policy *e4c_policy_answer(void);
@@ -72,18 +109,23 @@ int e4c_fsync_result(struct inode *inode, int err);
 
 /* overwrite.c */
 bool e4c_buffer_waits(struct inode *inode, ext4_lblk_t lblk, struct buffer_head *bh, bool do_map);
-bool e4c_folio_waits(struct inode *inode);
-int e4c_folio_journal(struct inode *inode, struct folio *folio, struct writeback_control *wbc);
+bool e4c_folio_waits(struct inode *inode, struct e4c_overwrites *o);
+int e4c_folio_journal(struct e4c_overwrites **o, struct inode *inode, struct folio *folio,
+		      struct writeback_control *wbc);
+int e4c_overwrites_end(struct e4c_overwrites **o);
+int e4c_overwrites_credits(struct e4c_overwrites *o);
 int e4c_zero_credits(struct inode *inode);
 int e4c_folio_zeroed(handle_t *handle, struct inode *inode, struct folio *folio);
 
-/* groups.c */
-int e4c_groups_prepare(handle_t *handle, struct inode *inode, ext4_lblk_t lblk, unsigned int *len);
+/* path.c */
+int e4c_tag_reserve(struct inode *inode, ext4_lblk_t lblk);
+int e4c_tags_preallocate(struct inode *inode, ext4_lblk_t first, ext4_lblk_t count);
+void e4c_writepages_begin(struct inode *inode, pgoff_t first, pgoff_t last);
+int e4c_tree_check(struct inode *inode, ext4_lblk_t lblk, unsigned int *len);
+int e4c_path_wanted(struct inode *inode);
 
 /* space.c */
 struct ext4_extent;
-int e4c_group_reserve(struct inode *inode, ext4_lblk_t lblk);
-int e4c_prepare_credits(struct inode *inode);
 int e4c_writepages_credits(struct inode *inode);
 int e4c_convert_credits(struct inode *inode);
 unsigned int e4c_nofail_flags(struct inode *inode);

@@ -9,27 +9,25 @@
 /* Copy tag block @g to @block: zeros if it does not exist. 0, -EIO, -errno. */
 static int block_copy(struct e4c_op *op, struct inode *inode, u32 g, struct e4c_tag_block *block)
 {
-	struct buffer_head *bh;
-	int err = 0;
+	struct e4c_node *node;
 
-	/* A group comes into existence in steps. */
-	mutex_lock(&e4c_info(inode)->group_lock);
-	bh = e4c_group_get(inode, g);
-	if (IS_ERR(bh))
-		err = PTR_ERR(bh);
-	else if (bh)
-		err = e4c_group_copy(op, inode, g, bh, block);
+	mutex_lock(&e4c_info(inode)->tag_lock);
+	node = e4c_node_get(op, inode, 0, g);
+	if (!IS_ERR_OR_NULL(node))
+		*block = *node->block;
+	mutex_unlock(&e4c_info(inode)->tag_lock);
+	if (IS_ERR(node))
+		return PTR_ERR(node);
+	if (node)
+		e4c_node_put(node);
 	else
 		memset(block, 0, sizeof(*block));
-	mutex_unlock(&e4c_info(inode)->group_lock);
-	if (!IS_ERR_OR_NULL(bh))
-		brelse(bh);
-	return err;
+	return 0;
 }
 
 /*
  * Copy the slots of pages @first .. @first + @count - 1 to @to, as on disk, or,
- * with @seals, the seals of these groups.
+ * with @seals, the seals of these tag blocks.
  */
 static int slots_copy(struct inode *inode, u32 first, u32 count, bool seals,
 		      struct e4c_slot __user *to)
@@ -39,8 +37,8 @@ static int slots_copy(struct inode *inode, u32 first, u32 count, bool seals,
 	int err = 0;
 
 	while (count && !err) {
-		u32 g = seals ? first : e4c_page_group(first);
-		u32 n = seals ? 1 : min(count, E4C_GROUP_SLOTS - e4c_page_slot(first));
+		u32 g = seals ? first : e4c_page_block(first);
+		u32 n = seals ? 1 : min(count, E4C_BLOCK_SLOTS - e4c_page_slot(first));
 		struct e4c_slot *from = seals ? &block->seal : &block->slot[e4c_page_slot(first)];
 
 		err = block_copy(op, inode, g, block);
@@ -72,7 +70,7 @@ static long get_tags(struct file *filp, struct e4c_get_tags __user *uarg)
 		return -ENOKEY;
 	if (copy_from_user(&arg, uarg, sizeof(arg)))
 		return -EFAULT;
-	max = arg.flags & E4C_GET_TAGS_SEALS ? E4C_GROUPS : E4C_MAX_PAGES;
+	max = arg.flags & E4C_GET_TAGS_SEALS ? E4C_LEVEL_0_BLOCKS : E4C_MAX_PAGES;
 	if ((arg.flags & ~E4C_GET_TAGS_SEALS) || arg.reserved || arg.first_page >= max ||
 	    arg.count > max - arg.first_page)
 		return -EINVAL;

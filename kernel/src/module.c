@@ -39,5 +39,7 @@ int e4c_module_init(void)
 void e4c_module_exit(void)
 {
 	unregister_random_vmfork_notifier(&vmfork_nb);
+	/* Nodes are freed by our own callback. */
+	rcu_barrier();
 	destroy_workqueue(e4c_read_wq);
 }

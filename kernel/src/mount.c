@@ -19,6 +19,10 @@ static const char *mount_refusal(struct super_block *sb)
 		return "the journal is on another device: make it internal with tune2fs -O ^has_journal, then tune2fs -O has_journal";
 	if (!ext4_has_feature_extents(sb))
 		return "files have no extents: make the file system with mkfs.ext4 -O extents";
+	if (!ext4_has_feature_large_file(sb))
+		return "sizes on disk are larger than 2 GiB: switch large files on with tune2fs -O large_file";
+	if (EXT4_INODE_SIZE(sb) < 256)
+		return "inodes have no room for authentication: make the file system with mkfs.ext4 -I 256";
 	if (ext4_has_feature_bigalloc(sb))
 		return "bigalloc is not supported: make the file system with mkfs.ext4 -O ^bigalloc";
 	if (test_opt(sb, NOLOAD))
@@ -59,6 +63,11 @@ int e4c_mount_check(struct super_block *sb)
 	}
 	/* Fast commits would log changes of extents without their slots. */
 	clear_opt2(sb, JOURNAL_FAST_COMMIT);
+	/* Not again in a remount. */
+	if (!EXT4_SB(sb)->s_e4c.nodes.next) {
+		spin_lock_init(&EXT4_SB(sb)->s_e4c.nodes_lock);
+		INIT_LIST_HEAD(&EXT4_SB(sb)->s_e4c.nodes);
+	}
 	/* Keeps every ext4 operation on file ranges out of the tag area. */
 	sb->s_maxbytes = min_t(loff_t, sb->s_maxbytes, (loff_t)E4C_MAX_PAGES << PAGE_SHIFT);
 	return 0;

@@ -2,7 +2,8 @@
 /*
  * Overwriting a page that is written already: the new ciphertext and its slot
  * go into one transaction of the journal, the ciphertext as a journaled block
- * of the block device's buffer cache. A crash leaves both old or both new, even
+ * of the block device's buffer cache. The slots of all pages that a handle overwrites
+ * are set in one change at its end. A crash leaves both old or both new, even
  * when sectors are torn. How an overwrite is done is decided here and nowhere
  * else.
  *
@@ -13,8 +14,10 @@
 #include <linux/buffer_head.h>
 #include <linux/writeback.h>
 
-/* A handle with this many credits can spare the two of e4c_folio_zeroed(). */
-#define ZERO_SPARE 16
+/* A handle with this many credits can spare those of e4c_folio_zeroed(): the page, its tag
+ * block, the nodes above it, the inode.
+ */
+#define ZERO_SPARE (16 + E4C_PARENTS)
 
 /*
  * The buffer with the newest ciphertext of block @pblk if the journal still has
@@ -85,18 +88,19 @@ bool e4c_buffer_waits(struct inode *inode, ext4_lblk_t lblk, struct buffer_head 
  * A hostile extent may map a page to a block that is metadata as well. ext4 reads
  * a metadata block whose buffer is marked verified without another look, so
  * ciphertext must never get there. The mark may also be a leftover of the block's
- * former life: then the block has the page's present contents. @tag_bh is an opened
- * group. 0, -EIO (reported), -errno.
+ * former life: then the block has the page's present contents. Its tag block is
+ * touched. 0, -EIO (reported), -errno.
  */
-static int block_is_ours(struct e4c_op *op, struct inode *inode, u32 page,
-			 struct buffer_head *data_bh, struct buffer_head *tag_bh)
+static int block_is_ours(struct e4c_change *change, u32 page, struct buffer_head *data_bh)
 {
-	const struct e4c_slot *slot = &e4c_tag_block(tag_bh)->slot[e4c_page_slot(page)];
+	const struct e4c_slot *slot = e4c_change_slot(change, page);
+	struct inode *inode = change->inode;
+	struct e4c_op *op = change->op;
 	struct folio *scratch;
 	int err;
 
-	if (data_bh == tag_bh)
-		return e4c_report_page(inode, page, "its block is its tag block");
+	if (e4c_change_touches(change, data_bh->b_blocknr, 1))
+		return e4c_report_page(inode, page, "its block is a tag block");
 	if (!buffer_verified(data_bh))
 		return 0;
 	scratch = folio_alloc(GFP_NOFS | __GFP_NOFAIL, 0);
@@ -117,73 +121,153 @@ static int block_is_ours(struct e4c_op *op, struct inode *inode, u32 page,
 	return err;
 }
 
-/* Put page @folio, written at @pblk, and its slot into @handle's transaction. */
-static int page_journal(handle_t *handle, struct inode *inode, struct folio *folio,
-			ext4_fsblk_t pblk)
-{
-	u32 page = folio->index, g = e4c_page_group(page);
-	struct buffer_head *data_bh, *tag_bh;
-	struct e4c_slot slot;
-	struct e4c_op *op;
-	int err, err2;
+/*
+ * Overwrites of one handle of writeback. Their pages are under writeback until the slots
+ * are set, so that nobody reads the new ciphertext with the old slot.
+ */
+struct e4c_overwrites {
+	struct e4c_change change;
+	struct list_head pages;		/* struct overwritten */
+};
 
-	tag_bh = e4c_group_get(inode, g);
-	if (IS_ERR(tag_bh))
-		return PTR_ERR(tag_bh);
-	if (!tag_bh)
+struct overwritten {
+	struct list_head list;
+	struct folio *folio;		/* under writeback */
+	struct e4c_slot slot;
+};
+
+/*
+ * Put the ciphertext of @folio, written at @pblk, into the transaction, and its new slot
+ * into @slot. After an error nothing has changed, or the journal is aborted.
+ */
+static int page_journal(struct e4c_change *change, struct folio *folio, ext4_fsblk_t pblk,
+			struct e4c_slot *slot)
+{
+	struct inode *inode = change->inode;
+	struct buffer_head *data_bh;
+	u32 page = folio->index;
+	int err;
+
+	err = e4c_change_touch(change, page);
+	if (err == -ENOENT || (!err && !e4c_slot_valid(e4c_change_slot(change, page))))
 		return e4c_report_page(inode, page, "a written block without a valid slot");
-	op = e4c_op_alloc(e4c_info(inode));
+	if (err)
+		return err;
 	data_bh = sb_getblk(inode->i_sb, pblk);
-	err = -EIO;
 	if (!data_bh)
-		goto out;
-	err = e4c_group_open(op, handle, inode, g, tag_bh);
+		return -EIO;
+	err = block_is_ours(change, page, data_bh);
 	if (!err)
-		err = e4c_slots_expect(inode, g, tag_bh, page, 1, E4C_STATE_VALID);
-	if (!err)
-		err = block_is_ours(op, inode, page, data_bh, tag_bh);
-	if (!err)
-		err = ext4_journal_get_write_access(handle, inode->i_sb, data_bh, EXT4_JTR_NONE);
+		err = ext4_journal_get_write_access(change->handle, inode->i_sb, data_bh,
+						    EXT4_JTR_NONE);
 	if (err)
 		goto out;
-
 	lock_buffer(data_bh);
-	err = e4c_page_seal(op, page, folio_address(folio), data_bh->b_data, &slot);
+	err = e4c_page_seal(change->op, page, folio_address(folio), e4c_text_len(inode, folio),
+			    data_bh->b_data, slot);
 	set_buffer_uptodate(data_bh);
 	unlock_buffer(data_bh);
-	if (WARN_ON_ONCE(err)) {
+	if (!WARN_ON_ONCE(err))
+		err = ext4_handle_dirty_metadata(change->handle, NULL, data_bh);
+	if (err)
 		/* The old ciphertext is gone: this transaction must not commit. */
 		jbd2_journal_abort(EXT4_JOURNAL(inode), err);
-		goto out;
-	}
-	/* Should the journal abort in between, what is in memory still agrees. */
-	err = ext4_handle_dirty_metadata(handle, NULL, data_bh);
-	lock_buffer(tag_bh);
-	e4c_slot_set(tag_bh, page, &slot);
-	err2 = e4c_group_close(op, handle, inode, g, tag_bh);
-	err = err ? err : err2;
-
-	overwrite_note(handle, inode);
+	overwrite_note(change->handle, inode);
 	e4c_count(e4c_info(inode)->sb_state, E4C_PAGES_JOURNALED);
 out:
-	e4c_op_free(op);
 	brelse(data_bh);
-	brelse(tag_bh);
 	return err;
+}
+
+/* Journal @folio as the first or next of @o, in the current handle. */
+static int overwrite_add(struct e4c_overwrites **o, struct inode *inode, struct folio *folio,
+			 ext4_fsblk_t pblk)
+{
+	struct overwritten *w;
+	int err;
+
+	if (!*o) {
+		struct e4c_overwrites *new = kmalloc(sizeof(*new), GFP_NOFS | __GFP_NOFAIL);
+
+		INIT_LIST_HEAD(&new->pages);
+		err = e4c_change_begin(&new->change, ext4_journal_current_handle(), inode);
+		if (err) {
+			kfree(new);
+			return err;
+		}
+		*o = new;
+	}
+	w = kmalloc(sizeof(*w), GFP_NOFS | __GFP_NOFAIL);
+	err = page_journal(&(*o)->change, folio, pblk, &w->slot);
+	if (err) {
+		kfree(w);
+		return err;
+	}
+	folio_get(folio);
+	w->folio = folio;
+	list_add_tail(&w->list, &(*o)->pages);
+	return 0;
+}
+
+/*
+ * Hook before a handle of writeback ends: set the slots of what it has overwritten, and
+ * end the writeback of these pages. 0 or -errno, with the journal aborted.
+ */
+int e4c_overwrites_end(struct e4c_overwrites **o)
+{
+	struct overwritten *w, *next;
+	struct inode *inode;
+	int err;
+
+	if (!*o)
+		return 0;
+	inode = (*o)->change.inode;
+	err = e4c_change_lock(&(*o)->change);
+	if (err) {
+		/* New ciphertext is in the transaction already. */
+		if (!list_empty(&(*o)->pages))
+			jbd2_journal_abort(EXT4_JOURNAL(inode), err);
+		e4c_change_cancel(&(*o)->change);
+	} else {
+		list_for_each_entry(w, &(*o)->pages, list)
+			e4c_change_set(&(*o)->change, w->folio->index, &w->slot);
+		err = e4c_change_end(&(*o)->change);
+	}
+	list_for_each_entry_safe(w, next, &(*o)->pages, list) {
+		if (err) {
+			set_buffer_write_io_error(folio_buffers(w->folio));
+			mapping_set_error(inode->i_mapping, err);
+		}
+		folio_end_writeback(w->folio);
+		folio_put(w->folio);
+		kfree(w);
+	}
+	kfree(*o);
+	*o = NULL;
+	return err;
+}
+
+/* What e4c_overwrites_end() will take of the credits of its handle. */
+int e4c_overwrites_credits(struct e4c_overwrites *o)
+{
+	return o ? o->change.count : 0;
 }
 
 /*
  * Hook in writeback: write out @folio (locked, dirty) whose block is written
- * already, within the current handle. Needs two credits. @wbc may be NULL. Where
+ * already, within the current handle, as one of @o. Needs the credits of the data
+ * block, and e4c_overwrites_credits() in the end. @wbc may be NULL. Where
  * memory is short nothing has changed yet and the page stays dirty; another error
  * is recorded in the mapping, as after a failed write. Returns 0, -ENOMEM if there
  * is a @wbc, or -errno of the journal.
  */
-int e4c_folio_journal(struct inode *inode, struct folio *folio, struct writeback_control *wbc)
+int e4c_folio_journal(struct e4c_overwrites **o, struct inode *inode, struct folio *folio,
+		      struct writeback_control *wbc)
 {
 	handle_t *handle = ext4_journal_current_handle();
 	struct ext4_map_blocks map = { .m_lblk = folio->index, .m_len = 1 };
 	struct buffer_head *bh = folio_buffers(folio);
+	bool pending = false;
 	loff_t size;
 	int err;
 
@@ -203,7 +287,7 @@ int e4c_folio_journal(struct inode *inode, struct folio *folio, struct writeback
 	err = ext4_map_blocks(NULL, inode, &map, 0);
 	if (err >= 0)
 		err = map.m_flags & EXT4_MAP_MAPPED ?
-		      page_journal(handle, inode, folio, map.m_pblk) : -EIO;
+		      overwrite_add(o, inode, folio, map.m_pblk) : -EIO;
 	if (err == -ENOMEM) {
 		set_buffer_dirty(bh);
 		if (wbc)
@@ -212,20 +296,22 @@ int e4c_folio_journal(struct inode *inode, struct folio *folio, struct writeback
 			filemap_dirty_folio(folio->mapping, folio);
 		return wbc ? err : 0;
 	}
+	pending = !err;
 	if (err) {
 		set_buffer_write_io_error(bh);
 		mapping_set_error(folio->mapping, err);
 	}
 written:
 	folio_start_writeback(folio);
-	folio_end_writeback(folio);
+	if (!pending)
+		folio_end_writeback(folio);
 	if (wbc)
 		wbc->nr_to_write--;
 	return is_handle_aborted(handle) ? -EROFS : 0;
 }
 
 /*
- * Hook where handles are started that may zero a part of a page: two blocks for
+ * Hook where handles are started that may zero a part of a page: the blocks of
  * e4c_folio_zeroed(), and enough that it can tell they are there.
  */
 int e4c_zero_credits(struct inode *inode)
@@ -243,7 +329,8 @@ int e4c_folio_zeroed(handle_t *handle, struct inode *inode, struct folio *folio)
 {
 	struct ext4_map_blocks map = { .m_lblk = folio->index, .m_len = 1 };
 	struct buffer_head *bh = folio_buffers(folio);
-	int err;
+	struct e4c_overwrites *o = NULL;
+	int err, err2;
 
 	if (!handle || buffer_delay(bh) || buffer_unwritten(bh))
 		return 0;
@@ -251,10 +338,12 @@ int e4c_folio_zeroed(handle_t *handle, struct inode *inode, struct folio *folio)
 	if (err <= 0 || !(map.m_flags & EXT4_MAP_MAPPED))
 		return min(err, 0);
 	if (jbd2_handle_buffer_credits(handle) < ZERO_SPARE) {
-		err = ext4_journal_extend(handle, 2, 0);
+		err = ext4_journal_extend(handle, ZERO_SPARE, 0);
 		if (err)
 			return min(err, 0);
 	}
 	folio_wait_writeback(folio);
-	return e4c_folio_journal(inode, folio, NULL);
+	err = e4c_folio_journal(&o, inode, folio, NULL);
+	err2 = e4c_overwrites_end(&o);
+	return err ? err : err2;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Reading. Readahead gathers pages that are contiguous on disk and in one group
- * into a bio; the group's tag block is read at the same time, and a worker
+ * Reading. Readahead gathers pages that are contiguous on disk and of one tag block
+ * into a bio; their tag block, if it is not cached, is read at the same time, and a worker
  * opens the pages when both are there. Everything rare is read page by page in
  * the caller: holes, blocks whose newest version is in the log, pages with
  * buffers.
@@ -10,29 +10,51 @@
 #include <linux/bio.h>
 #include <linux/buffer_head.h>
 #include <linux/pagemap.h>
+#include <linux/sched/mm.h>
 
 /* One bio under way, from the submission to the worker. */
 struct read_ctx {
 	struct work_struct work;
 	struct inode *inode;		/* stays: its pages are locked */
 	struct bio *bio;
-	struct buffer_head *tag_bh;
-	u32 g;
+	struct e4c_node *node;		/* the tag block, if it was cached */
+	struct buffer_head *tag_bh;	/* else: read along with the pages; may be NULL */
 	ext4_fsblk_t next;		/* physical block that would continue the bio */
 };
 
-/* Check @slot and open page @page. 0 or -EIO (reported). */
-static int slot_open(struct e4c_op *op, struct inode *inode, u32 page,
-		     const struct e4c_slot *slot, const void *cipher, void *plain)
+/*
+ * Open page @page, whose block is written, with the slot in its tag block @node; NULL: the
+ * tag block does not exist. 0 or -EIO (reported).
+ */
+static int page_open(struct e4c_op *op, struct inode *inode, u32 page, struct e4c_node *node,
+		     const void *cipher, void *plain)
 {
+	struct e4c_slot slot;
 	int err;
 
-	if (le32_to_cpu(slot->info) != E4C_STATE_VALID)
+	if (!node)
 		return e4c_report_page(inode, page, "a written block without a valid slot");
-	err = e4c_page_open(op, page, cipher, plain, slot);
+	slot = node->block->slot[e4c_page_slot(page)];
+	if (!e4c_slot_valid(&slot))
+		return e4c_report_page(inode, page, "a written block without a valid slot");
+	err = e4c_page_open(op, page, cipher, plain, &slot);
 	if (err == -EBADMSG)
 		return e4c_report_page(inode, page, "the contents do not match the tag");
 	return err;
+}
+
+/* The tag block of @page, from the cache or the disk, with a reference. NULL, ERR_PTR. */
+static struct e4c_node *tag_block_get(struct e4c_op *op, struct inode *inode, u32 page)
+{
+	struct e4c_info *info = e4c_info(inode);
+	struct e4c_node *node = e4c_node_peek(info, 0, e4c_page_block(page));
+
+	if (node)
+		return node;
+	mutex_lock(&info->tag_lock);
+	node = e4c_node_get(op, inode, 0, e4c_page_block(page));
+	mutex_unlock(&info->tag_lock);
+	return node;
 }
 
 /*
@@ -49,33 +71,40 @@ static void zero_past_eof(struct inode *inode, struct folio *folio)
 		folio_zero_segment(folio, size - folio_pos(folio), folio_size(folio));
 }
 
-static void read_work(struct work_struct *work)
+static void read_ctx_free(struct read_ctx *ctx)
 {
-	struct read_ctx *ctx = container_of(work, struct read_ctx, work);
-	struct inode *inode = ctx->inode;
-	struct e4c_tag_block *block = kmalloc(sizeof(*block), GFP_NOFS | __GFP_NOFAIL);
-	struct e4c_op *op = e4c_op_alloc(e4c_info(inode));
-	int group_err = e4c_group_copy(op, inode, ctx->g, ctx->tag_bh, block);
-	struct folio_iter fi;
-
-	bio_for_each_folio_all(fi, ctx->bio) {
-		struct folio *folio = fi.folio;
-		int err = group_err;
-
-		if (!err)
-			err = slot_open(op, inode, folio->index,
-					&block->slot[e4c_page_slot(folio->index)],
-					folio_address(folio), folio_address(folio));
-		if (!err)
-			zero_past_eof(inode, folio);
-		/* @inode may go with its last locked page. */
-		folio_end_read(folio, !err);
-	}
-	e4c_op_free(op);
-	kfree(block);
+	if (!IS_ERR_OR_NULL(ctx->node))
+		e4c_node_put(ctx->node);
 	brelse(ctx->tag_bh);
 	bio_put(ctx->bio);
 	kfree(ctx);
+}
+
+static void read_work(struct work_struct *work)
+{
+	struct read_ctx *ctx = container_of(work, struct read_ctx, work);
+	unsigned int nofs = memalloc_nofs_save();
+	struct inode *inode = ctx->inode;
+	struct e4c_op *op = e4c_op_alloc(e4c_info(inode));
+	struct folio_iter fi;
+
+	if (!ctx->node)
+		ctx->node = tag_block_get(op, inode, bio_first_folio_all(ctx->bio)->index);
+	bio_for_each_folio_all(fi, ctx->bio) {
+		struct folio *folio = fi.folio;
+		int err = PTR_ERR_OR_ZERO(ctx->node);
+
+		if (!err)
+			err = page_open(op, inode, folio->index, ctx->node,
+					folio_address(folio), folio_address(folio));
+		if (!err)
+			zero_past_eof(inode, folio);
+		/* @inode may go with its last locked page, but not what a node refers to. */
+		folio_end_read(folio, !err);
+	}
+	e4c_op_free(op);
+	read_ctx_free(ctx);
+	memalloc_nofs_restore(nofs);
 }
 
 static void read_end_io(struct bio *bio)
@@ -89,27 +118,21 @@ static void read_end_io(struct bio *bio)
 	}
 	bio_for_each_folio_all(fi, bio)
 		folio_end_read(fi.folio, false);
-	brelse(ctx->tag_bh);
-	bio_put(bio);
-	kfree(ctx);
+	read_ctx_free(ctx);
 }
 
 static struct read_ctx *read_start(struct inode *inode, u32 page, ext4_fsblk_t pblk,
 				   unsigned int nr, bool readahead)
 {
-	u32 g = e4c_page_group(page);
-	struct buffer_head *tag_bh = e4c_group_get(inode, g);
-	struct read_ctx *ctx;
+	struct read_ctx *ctx = kzalloc(sizeof(*ctx), GFP_NOFS | __GFP_NOFAIL);
 
-	if (IS_ERR_OR_NULL(tag_bh))
-		return NULL;
-	ctx = kzalloc(sizeof(*ctx), GFP_NOFS | __GFP_NOFAIL);
 	INIT_WORK(&ctx->work, read_work);
 	ctx->inode = inode;
-	ctx->tag_bh = tag_bh;
-	ctx->g = g;
+	ctx->node = e4c_node_peek(e4c_info(inode), 0, e4c_page_block(page));
+	if (!ctx->node)
+		ctx->tag_bh = e4c_tag_read_ahead(inode, page);
 	ctx->next = pblk;
-	ctx->bio = bio_alloc(inode->i_sb->s_bdev, bio_max_segs(min(nr, E4C_GROUP_SLOTS)),
+	ctx->bio = bio_alloc(inode->i_sb->s_bdev, bio_max_segs(min(nr, E4C_BLOCK_SLOTS)),
 			     REQ_OP_READ | (readahead ? REQ_RAHEAD : 0), GFP_NOFS);
 	ctx->bio->bi_iter.bi_sector = (sector_t)pblk << (inode->i_blkbits - SECTOR_SHIFT);
 	ctx->bio->bi_private = ctx;
@@ -136,31 +159,22 @@ int e4c_block_read_sync(struct super_block *sb, ext4_fsblk_t pblk, struct folio 
 static int page_read(struct e4c_op *op, struct inode *inode, struct folio *folio,
 		     ext4_fsblk_t pblk)
 {
-	u32 page = folio->index, g = e4c_page_group(page);
-	struct e4c_tag_block *block;
-	struct buffer_head *tag_bh, *log_bh;
-	int err;
+	struct e4c_node *node = tag_block_get(op, inode, folio->index);
+	struct buffer_head *log_bh;
+	int err = 0;
 
-	tag_bh = e4c_group_get(inode, g);
-	if (IS_ERR(tag_bh))
-		return PTR_ERR(tag_bh);
-	if (!tag_bh)
-		return e4c_report_page(inode, page, "a written block without a valid slot");
-	block = kmalloc(sizeof(*block), GFP_NOFS | __GFP_NOFAIL);
-	err = e4c_group_copy(op, inode, g, tag_bh, block);
-	brelse(tag_bh);
-	if (err)
-		goto out;
+	if (IS_ERR(node))
+		return PTR_ERR(node);
 	log_bh = e4c_log_copy(inode->i_sb, pblk);
 	if (!log_bh)
 		err = e4c_block_read_sync(inode->i_sb, pblk, folio);
 	if (!err)
-		err = slot_open(op, inode, page, &block->slot[e4c_page_slot(page)],
+		err = page_open(op, inode, folio->index, node,
 				log_bh ? (void *)log_bh->b_data : folio_address(folio),
 				folio_address(folio));
 	brelse(log_bh);
-out:
-	kfree(block);
+	if (node)
+		e4c_node_put(node);
 	return err;
 }
 
@@ -173,7 +187,7 @@ static int folio_fill(struct inode *inode, struct folio *folio, struct ext4_map_
 	if (map->m_flags & EXT4_MAP_MAPPED) {
 		err = page_read(op, inode, folio, map->m_pblk);
 	} else {
-		err = e4c_pages_check_absent(op, inode, folio->index, folio->index + 1);
+		err = e4c_pages_check_absent(inode, folio->index, folio->index + 1);
 		folio_zero_segment(folio, 0, folio_size(folio));
 	}
 	e4c_op_free(op);
@@ -210,7 +224,6 @@ int e4c_block_read(struct inode *inode, struct folio *folio, struct buffer_head 
 int e4c_hole_check(struct inode *inode, struct folio *folio)
 {
 	struct ext4_map_blocks map = { .m_lblk = folio->index, .m_len = 1 };
-	struct e4c_op *op;
 	int err;
 
 	if (!e4c_inode(inode) || folio_test_uptodate(folio) ||
@@ -223,10 +236,7 @@ int e4c_hole_check(struct inode *inode, struct folio *folio)
 		return err;
 	if (map.m_flags & EXT4_MAP_MAPPED)
 		return 0;
-	op = e4c_op_alloc(e4c_info(inode));
-	err = e4c_pages_check_absent(op, inode, folio->index, folio->index + 1);
-	e4c_op_free(op);
-	return err;
+	return e4c_pages_check_absent(inode, folio->index, folio->index + 1);
 }
 
 /*
@@ -239,7 +249,6 @@ loff_t e4c_seek_check(struct inode *inode, loff_t offset, loff_t data)
 {
 	loff_t end = data == -ENXIO ? i_size_read(inode) : data;
 	u32 first, last;
-	struct e4c_op *op;
 	int err;
 
 	if (!e4c_inode(inode) || end < 0 || offset < 0 || offset >= end)
@@ -248,9 +257,7 @@ loff_t e4c_seek_check(struct inode *inode, loff_t offset, loff_t data)
 		return -ENOKEY;
 	first = offset >> PAGE_SHIFT;
 	last = DIV_ROUND_UP_ULL(end, PAGE_SIZE);
-	op = e4c_op_alloc(e4c_info(inode));
-	err = e4c_pages_check_absent(op, inode, first, last);
-	e4c_op_free(op);
+	err = e4c_pages_check_absent(inode, first, last);
 	return err ? err : data;
 }
 
@@ -305,7 +312,7 @@ int e4c_readpages(struct inode *inode, struct readahead_control *rac, struct fol
 		brelse(log_bh);
 
 		if (ctx && (log_bh || !(map.m_flags & EXT4_MAP_MAPPED) ||
-			    ctx->g != e4c_page_group(page) || ctx->next != map.m_pblk + ahead)) {
+			    page % E4C_BLOCK_SLOTS == 0 || ctx->next != map.m_pblk + ahead)) {
 			submit_bio(ctx->bio);
 			ctx = NULL;
 		}

@@ -2,10 +2,10 @@
 /*
  * Removing blocks: hole punching, zeroing, truncation. ext4 removes a range in
  * several transactions; here each piece that is removed is small enough to take
- * its slots along in the same one: a part of one extent within one group.
+ * its slots along in the same one: a part of one extent within one tag block.
  *
- * A linked inode of ours is never on the orphan list, because stock e2fsck and
- * a stock mount would truncate it at i_size and with it the whole tag area.
+ * A linked inode of ours is never on the orphan list: its size on disk is biased, so
+ * that stock tools would find nothing to cut off, and its head must fit what is left.
  * Truncation needs no second try instead: it removes from the right, and the
  * size on disk follows the edge, so a crash leaves a shorter, consistent file.
  */
@@ -14,7 +14,7 @@
 /*
  * Credits of one piece. ext4_ext_remove_space() must never restart the handle
  * within a piece: so the worst case of a split of the extent, of its removal,
- * and the tag block, its predecessor and the inode.
+ * and the tag block, the nodes above it and the inode.
  */
 static int piece_credits(struct inode *inode)
 {
@@ -22,13 +22,14 @@ static int piece_credits(struct inode *inode)
 	int groups = 1 + EXT_INIT_MAX_LEN / EXT4_BLOCKS_PER_GROUP(inode->i_sb);
 
 	return ext4_chunk_trans_blocks(inode, 1) + 7 + 2 * groups + EXT4_MAX_EXTENT_DEPTH + 1 +
-	       EXT4_MAXQUOTAS_TRANS_BLOCKS(inode->i_sb) + 3 + e4c_zero_credits(inode);
+	       EXT4_MAXQUOTAS_TRANS_BLOCKS(inode->i_sb) + 2 + E4C_PARENTS +
+	       e4c_zero_credits(inode);
 }
 
 static int piece_revokes(struct inode *inode)
 {
 	return ext4_free_metadata_revoke_credits(inode->i_sb, EXT4_MAX_EXTENT_DEPTH) +
-	       E4C_GROUP_SLOTS;
+	       E4C_BLOCK_SLOTS;
 }
 
 /* Between pieces the handle may be restarted: the invariant holds there. */
@@ -41,46 +42,73 @@ static int piece_begin(handle_t *handle, struct inode *inode)
 }
 
 /*
- * Remove the pages of @piece, a part of one extent within one group. The groups
- * above @keep go next, so that one of them need not be authentic.
+ * Touch what the removal of @piece will change. 0; -ENOENT: it has no tag block: it was
+ * unreadable, but can go; -EIO (reported), -errno.
  */
-static int piece_remove(struct e4c_op *op, handle_t *handle, struct inode *inode,
-			const struct e4c_extent *piece, s64 keep)
+static int piece_touch(struct e4c_change *change, const struct e4c_extent *piece, bool unlink)
 {
-	u32 first = piece->first, count = piece->len, last = first + count - 1;
-	u32 g = e4c_page_group(last);
-	struct buffer_head *bh = NULL;
-	int err = 0, err2 = 0;
-	bool gone;
+	u32 g = e4c_page_block(piece->first);
+	int err;
 
-	if (piece->written) {
-		bh = e4c_group_get(inode, g);
-		if (IS_ERR(bh))
-			return PTR_ERR(bh);
-		/* Without its group the block was unreadable, but it can go. */
-		if (bh)
-			err = e4c_group_open(op, handle, inode, g, bh);
-		/* Freeing it would take it from the journal while it is open. */
-		if (bh && !err && e4c_covers(piece->pblk, count, bh->b_blocknr))
-			err = e4c_report_page(inode, first, "its block is its tag block");
-		if (err && g > keep && !is_handle_aborted(handle)) {
-			brelse(bh);
-			bh = NULL;
+	if (unlink)
+		err = e4c_change_touch_node(change, 1, g / E4C_BLOCK_SLOTS);
+	else
+		err = e4c_change_touch(change, piece->first);
+	/* Freeing it would take it from the journal in the midst of its change. */
+	if (!err && e4c_change_touches(change, piece->pblk, piece->len))
+		return e4c_report_page(change->inode, piece->first, "its block is a tag block");
+	return err;
+}
+
+/*
+ * Remove the pages of @piece, a part of one extent within one tag block, and their slots,
+ * or with @unlink the tag block, which holds no others; with @size >= 0, that becomes
+ * the size on disk in the same step. @lenient: what is not authentic can go all the
+ * same, since nothing of it stays.
+ */
+static int piece_remove(handle_t *handle, struct inode *inode, const struct e4c_extent *piece,
+			bool unlink, loff_t size, bool lenient)
+{
+	struct e4c_change change;
+	bool slots = piece->written || unlink, gone;
+	int err, err2 = 0;
+
+	err = e4c_change_begin(&change, handle, inode);
+	if (err)
+		return err;
+	if (slots) {
+		err = piece_touch(&change, piece, unlink);
+		if (err == -ENOENT || (err && lenient && !is_handle_aborted(handle))) {
+			slots = false;
 			err = 0;
 		}
-		if (err)
-			goto out;
 	}
-	err = e4c_blocks_remove(handle, inode, first, last, &gone);
-	if (gone && bh) {
-		lock_buffer(bh);
-		e4c_slots_clear(bh, first, count);
-		err2 = e4c_group_close(op, handle, inode, g, bh);
+	if (!err)
+		err = e4c_blocks_remove(handle, inode, piece->first,
+					piece->first + piece->len - 1, &gone);
+	if (err && !gone) {
+		e4c_change_cancel(&change);
+		return err;
 	}
-	err = err ? err : err2;
-out:
-	brelse(bh);
-	return err;
+	if (size >= 0) {
+		down_write(&EXT4_I(inode)->i_data_sem);
+		EXT4_I(inode)->i_disksize = size;
+		up_write(&EXT4_I(inode)->i_data_sem);
+	}
+	err2 = e4c_change_lock(&change);
+	if (err2) {
+		/* Extent and slot must not part. */
+		jbd2_journal_abort(EXT4_JOURNAL(inode), err2);
+		e4c_change_cancel(&change);
+		return err2;
+	}
+	if (slots && unlink)
+		e4c_change_unlink(&change, 0, e4c_page_block(piece->first));
+	else if (slots)
+		e4c_change_clear(&change, piece->first, piece->len);
+	change.changed |= size >= 0;
+	err2 = e4c_change_end(&change);
+	return err ? err : err2;
 }
 
 /*
@@ -100,7 +128,7 @@ static int piece_find(struct inode *inode, u32 first, u32 end, struct e4c_extent
 	if (piece->first + piece->len <= first)
 		return 0;
 	last = piece->first + piece->len - 1;
-	start = max3(first, piece->first, e4c_group_first_page(e4c_page_group(last)));
+	start = max3(first, piece->first, e4c_page_block(last) * E4C_BLOCK_SLOTS);
 	piece->pblk += start - piece->first;
 	piece->first = start;
 	piece->len = last - start + 1;
@@ -114,18 +142,21 @@ static void preallocations_discard(struct inode *inode)
 	up_write(&EXT4_I(inode)->i_data_sem);
 }
 
-/* Drop delayed blocks, which have no extent yet, of pages @first .. @end - 1. */
+/*
+ * Drop delayed blocks, which have no extent yet, of pages @first .. @end - 1, and the
+ * reservations that they alone needed.
+ */
 static void forget_delayed(struct inode *inode, u32 first, u32 end)
 {
 	down_write(&EXT4_I(inode)->i_data_sem);
 	ext4_es_remove_extent(inode, first, end - first);
 	up_write(&EXT4_I(inode)->i_data_sem);
+	e4c_reservations_release(inode, first, end);
 }
 
 static int range_remove(handle_t *handle, struct inode *inode, u32 first, u32 end)
 {
 	struct e4c_extent piece;
-	struct e4c_op *op;
 	u32 edge = end;
 	int ret;
 
@@ -133,7 +164,6 @@ static int range_remove(handle_t *handle, struct inode *inode, u32 first, u32 en
 		return -ENOKEY;
 	if (first >= end)
 		return 0;
-	op = e4c_op_alloc(e4c_info(inode));
 	preallocations_discard(inode);
 	for (;;) {
 		ret = piece_begin(handle, inode);
@@ -141,14 +171,13 @@ static int range_remove(handle_t *handle, struct inode *inode, u32 first, u32 en
 			ret = piece_find(inode, first, edge, &piece);
 		if (ret <= 0)
 			break;
-		ret = piece_remove(op, handle, inode, &piece, E4C_GROUPS);
+		ret = piece_remove(handle, inode, &piece, false, -1, false);
 		if (ret)
 			break;
 		edge = piece.first;
 	}
-	if (!ret)
-		forget_delayed(inode, first, end);
-	e4c_op_free(op);
+	/* Also after an error: nothing of the range is in the page cache any more. */
+	forget_delayed(inode, first, end);
 	return ret;
 }
 
@@ -214,67 +243,174 @@ static int disksize_set(handle_t *handle, struct inode *inode, loff_t size)
 	return ext4_mark_inode_dirty(handle, inode);
 }
 
-/* One step of truncation to @first pages. 1: more to do, 0: done, -errno. */
-static int truncate_step(struct e4c_op *op, handle_t *handle, struct inode *inode, u32 first)
+/* Is a page of the tag block of @piece mapped below it? 1, 0, -errno. */
+static int block_goes_on(struct inode *inode, const struct e4c_extent *piece)
 {
-	struct e4c_extent piece, top;
-	s64 keep = first ? e4c_page_group(first - 1) : -1;
-	int ret, more;
+	u32 start = e4c_page_block(piece->first) * E4C_BLOCK_SLOTS;
+	struct e4c_extent before;
+	int ret;
 
-	more = piece_find(inode, first, E4C_MAX_PAGES, &piece);
-	if (more < 0)
-		return more;
-	/* Groups above all data that is left go first. */
-	ret = e4c_group_before(inode, E4C_GROUPS - 1, &top);
-	if (ret < 0)
-		return ret;
-	if (ret) {
-		u32 g = top.first - E4C_TAG_LBLK;
-
-		if (g > keep && (!more || g > e4c_page_group(piece.first))) {
-			ret = e4c_group_drop(op, handle, inode, g, keep);
-			return ret ? ret : 1;
-		}
-	}
-	if (!more)
+	if (piece->first == start)
 		return 0;
-	ret = piece_remove(op, handle, inode, &piece, keep);
-	if (!ret)
-		ret = disksize_set(handle, inode,
-				   clamp_t(loff_t, (loff_t)piece.first << PAGE_SHIFT,
-					   inode->i_size, EXT4_I(inode)->i_disksize));
+	ret = e4c_extent_before(inode, piece->first - 1, &before);
+	if (ret <= 0)
+		return ret;
+	return before.first + before.len > start;
+}
+
+/* One step of truncation to @first pages: the last piece goes. 1: one was found, 0, -errno. */
+static int data_step(handle_t *handle, struct inode *inode, u32 first)
+{
+	struct e4c_extent piece;
+	bool beyond, unlink = false;
+	u32 g;
+	int ret;
+
+	ret = piece_find(inode, first, E4C_MAX_PAGES, &piece);
+	if (ret <= 0)
+		return ret;
+	g = e4c_page_block(piece.first);
+	beyond = !first || g > e4c_page_block(first - 1);
+	if (beyond && g) {
+		ret = block_goes_on(inode, &piece);
+		if (ret < 0)
+			return ret;
+		unlink = !ret;
+	}
+	ret = piece_remove(handle, inode, &piece, unlink,
+			   clamp_t(loff_t, (loff_t)piece.first << PAGE_SHIFT, inode->i_size,
+				   EXT4_I(inode)->i_disksize), beyond);
 	return ret ? ret : 1;
 }
 
 /*
- * Hook in ext4_truncate(): remove all blocks past i_size and the groups that
+ * Blocks @index .. @last of @level, all with one parent, cease to exist if they do. With
+ * @all the whole tree does. 0 or -errno.
+ */
+static int blocks_unlink(handle_t *handle, struct inode *inode, unsigned int level, u32 index,
+			 u32 last, bool all)
+{
+	u32 state = e4c_state(inode);
+	struct e4c_change change;
+	int err;
+
+	if (e4c_form(state) != E4C_FORM_TREE || (!all && level >= e4c_height(state)))
+		return 0;
+	err = e4c_change_begin(&change, handle, inode);
+	if (err)
+		return err;
+	if (!all)
+		err = e4c_change_touch_node(&change, level + 1, index / E4C_BLOCK_SLOTS);
+	if (!err)
+		err = e4c_change_lock(&change);
+	if (err) {
+		e4c_change_cancel(&change);
+		/* Without a parent they do not exist. */
+		return err == -ENOENT || err == -ESTALE ? 0 : err;
+	}
+	if (all)
+		e4c_change_empty(&change);
+	for (; !all && index <= last; index++)
+		if (e4c_change_exists(&change, level, index))
+			e4c_change_unlink(&change, level, index);
+	return e4c_change_end(&change);
+}
+
+/*
+ * Free the last tag blocks or nodes that a file of @first pages does not need, a part of
+ * one extent. 1: there were some, 0, -errno.
+ */
+static int tag_step(handle_t *handle, struct inode *inode, u32 first)
+{
+	struct e4c_extent at;
+	unsigned int level;
+	bool gone;
+	int ret;
+
+	for (level = 0; level <= E4C_MAX_HEIGHT; level++) {
+		ext4_lblk_t start = e4c_lblk(level, 0);
+		u32 keep = first ? e4c_index(level, first - 1) + 1 : 0, index, last;
+
+		ret = e4c_extent_before(inode, e4c_lblk(level, e4c_level_blocks(level) - 1), &at);
+		if (ret < 0)
+			return ret;
+		if (!ret || at.first + at.len <= start + keep)
+			continue;
+		last = at.first + at.len - 1 - start;
+		index = max3(keep, at.first > start ? at.first - start : 0,
+			     last / E4C_BLOCK_SLOTS * E4C_BLOCK_SLOTS);
+		/* Writeback must not make one of them anew in between. */
+		mutex_lock(&e4c_info(inode)->path_lock);
+		ret = blocks_unlink(handle, inode, level, index, last, false);
+		if (!ret)
+			ret = e4c_blocks_remove(handle, inode, start + index, start + last, &gone);
+		mutex_unlock(&e4c_info(inode)->path_lock);
+		return ret ? ret : 1;
+	}
+	return 0;
+}
+
+/* After the pages of @first on: their tags. 0 or -errno. */
+static int tags_remove(handle_t *handle, struct inode *inode, u32 first)
+{
+	int ret = piece_begin(handle, inode);
+
+	if (!ret && !first) {
+		mutex_lock(&e4c_info(inode)->path_lock);
+		ret = blocks_unlink(handle, inode, 0, 0, 0, true);
+		mutex_unlock(&e4c_info(inode)->path_lock);
+	}
+	while (!ret) {
+		ret = piece_begin(handle, inode);
+		if (!ret)
+			ret = tag_step(handle, inode, first);
+		if (ret <= 0)
+			break;
+		ret = 0;
+	}
+	return ret;
+}
+
+static void forget_delayed_tags(struct inode *inode, u32 first)
+{
+	unsigned int level;
+
+	for (level = 0; level <= E4C_MAX_HEIGHT; level++) {
+		u32 keep = first ? e4c_index(level, first - 1) + 1 : 0;
+
+		down_write(&EXT4_I(inode)->i_data_sem);
+		ext4_es_remove_extent(inode, e4c_lblk(level, keep), e4c_level_blocks(level) - keep);
+		up_write(&EXT4_I(inode)->i_data_sem);
+	}
+}
+
+/*
+ * Hook in ext4_truncate(): remove all blocks past i_size and the tag blocks that
  * only they needed. i_disksize has kept its old value so far.
  * 1: done; 0: not for us (the inode is being deleted as a whole); -errno.
  */
 int e4c_truncate(handle_t *handle, struct inode *inode)
 {
 	u32 first = DIV_ROUND_UP_ULL(inode->i_size, PAGE_SIZE);
-	u32 groups = first ? e4c_page_group(first - 1) + 1 : 0;
-	struct e4c_op *op;
 	int ret;
 
-	if (!e4c_inode(inode) || (!inode->i_nlink && !inode->i_size))
+	if (!e4c_inode(inode) || (inode->i_state & I_FREEING))
 		return 0;
 	if (!e4c_info(inode)) {
 		/* Only a forged orphan list brings us here. */
 		ext4_warning_inode(inode, "a linked encrypted file is on the orphan list: left as it is");
 		return 1;
 	}
-	op = e4c_op_alloc(e4c_info(inode));
 	preallocations_discard(inode);
 	do {
 		ret = piece_begin(handle, inode);
 		if (!ret)
-			ret = truncate_step(op, handle, inode, first);
+			ret = data_step(handle, inode, first);
 	} while (ret > 0);
-	e4c_op_free(op);
+	if (!ret)
+		ret = tags_remove(handle, inode, first);
 	forget_delayed(inode, first, E4C_MAX_PAGES);
-	forget_delayed(inode, E4C_TAG_LBLK + groups, E4C_TAG_LBLK_END);
+	forget_delayed_tags(inode, first);
 	/* The rest of the last page becomes zero together with the final size. */
 	if (!ret && (inode->i_size & (PAGE_SIZE - 1)))
 		ret = ext4_zero_partial_blocks(handle, inode, inode->i_size,

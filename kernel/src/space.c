@@ -1,46 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Space and journal credits: reservation of tag blocks at the time a page is
- * dirtied, what a handle needs, where tag blocks go, how freed blocks are
- * revoked.
+ * Space and journal credits: what a handle needs, where tag blocks go, how freed
+ * blocks are revoked.
  */
 #include "e4c.h"
 #include <linux/buffer_head.h>
-
-/*
- * Hook where a buffered write or a page fault gets its block: reserve the
- * page's tag block as a delayed block, so that quota and ENOSPC reach the
- * writer, and nothing is allocated before writeback. Takes no handle.
- */
-int e4c_group_reserve(struct inode *inode, ext4_lblk_t lblk)
-{
-	struct buffer_head bh = { .b_size = E4C_BLOCK_SIZE };
-	u32 g;
-	int err;
-
-	if (!e4c_inode(inode) || lblk >= E4C_TAG_LBLK)
-		return 0;
-	if (!e4c_info(inode))
-		return -ENOKEY;
-	g = e4c_page_group(lblk);
-	err = ext4_da_get_block_prep(inode, E4C_TAG_LBLK + g, &bh, 1);
-	if (err || !g)
-		return err;
-	/* The first group of a file brings group 0 along. */
-	bh = (struct buffer_head){ .b_size = E4C_BLOCK_SIZE };
-	return ext4_da_get_block_prep(inode, E4C_TAG_LBLK, &bh, 1);
-}
-
-/*
- * Credits of e4c_groups_prepare(): two allocations, the new tag blocks, and
- * their predecessor in the chain, twice.
- */
-int e4c_prepare_credits(struct inode *inode)
-{
-	if (!e4c_inode(inode))
-		return 0;
-	return 2 * ext4_chunk_trans_blocks(inode, E4C_IO_GROUPS) + E4C_IO_GROUPS + 3;
-}
 
 /*
  * Pages that one handle overwrites through the journal at most: enough to make
@@ -51,32 +15,31 @@ static int overwrite_pages(struct inode *inode)
 	return min(256, EXT4_JOURNAL(inode)->j_max_transaction_buffers / 8);
 }
 
-/* What a writepages handle needs for the tags and for overwrites. */
+/* What a writepages handle needs for overwrites: pages, tag blocks, nodes, the inode. */
 int e4c_writepages_credits(struct inode *inode)
 {
-	if (!e4c_inode(inode))
-		return 0;
-	return e4c_prepare_credits(inode) + overwrite_pages(inode);
+	return e4c_inode(inode) ? overwrite_pages(inode) + E4C_PARENTS + 2 : 0;
 }
 
 /*
- * Is what is left of the current handle too little to overwrite another page
- * and still allocate an extent? Then the caller goes on with a new handle.
+ * Is what is left of the current handle too little to overwrite another page, beside
+ * those of @o, and still allocate an extent? Then the caller goes on with a new handle.
  */
-bool e4c_folio_waits(struct inode *inode)
+bool e4c_folio_waits(struct inode *inode, struct e4c_overwrites *o)
 {
 	handle_t *handle = ext4_journal_current_handle();
 
 	if (!e4c_inode(inode) || !handle)
 		return false;
 	return jbd2_handle_buffer_credits(handle) <
-	       ext4_chunk_trans_blocks(inode, E4C_IO_PAGES) + e4c_prepare_credits(inode) + 2;
+	       ext4_chunk_trans_blocks(inode, E4C_IO_PAGES) + e4c_overwrites_credits(o) +
+	       E4C_PARENTS + 3;
 }
 
-/* What the conversion of one io_end needs beyond the extents: its tag blocks. */
+/* What the conversion of one io_end needs beyond the extents: tag blocks, nodes, the inode. */
 int e4c_convert_credits(struct inode *inode)
 {
-	return e4c_inode(inode) ? E4C_IO_GROUPS : 0;
+	return e4c_inode(inode) ? E4C_IO_BLOCKS + 2 * E4C_PARENTS + 1 : 0;
 }
 
 /*
@@ -100,13 +63,25 @@ void e4c_pages_lost(struct inode *inode, int err)
 		mapping_set_error(inode->i_mapping, err);
 }
 
+/* The area of a logical block: pages, or a level of the tree. */
+static unsigned int area(ext4_lblk_t lblk)
+{
+	unsigned int level = 0;
+
+	if (lblk < E4C_TAG_LBLK)
+		return E4C_MAX_HEIGHT + 1;
+	while (level < E4C_MAX_HEIGHT && lblk >= e4c_lblk(level + 1, 0))
+		level++;
+	return level;
+}
+
 /*
  * Hook in the choice of an allocation goal: are these logical blocks in
  * different areas, so that their distance says nothing about physical blocks?
  */
 bool e4c_goal_is_far(struct inode *inode, ext4_lblk_t block, ext4_lblk_t other)
 {
-	return e4c_inode(inode) && (block >= E4C_TAG_LBLK) != (other >= E4C_TAG_LBLK);
+	return e4c_inode(inode) && area(block) != area(other);
 }
 
 /*

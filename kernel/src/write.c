@@ -16,9 +16,8 @@
  */
 struct e4c_bounce {
 	struct folio *folio;		/* the page cache page */
-	struct buffer_head *tag_bh;	/* its group, read and pinned */
 	u32 page;
-	bool failed;			/* its slot or group was not as it should be */
+	bool failed;			/* its slot or tag block was not as it should be */
 	struct e4c_slot slot;
 };
 
@@ -40,13 +39,9 @@ struct folio *e4c_folio_of_bounce(struct folio *bounce)
 /* @bounce may be NULL. */
 void e4c_bounce_free(struct folio *bounce)
 {
-	struct e4c_bounce *b;
-
 	if (!bounce)
 		return;
-	b = bounce_of(bounce);
-	brelse(b->tag_bh);
-	kfree(b);
+	kfree(bounce_of(bounce));
 	folio_clear_checked(bounce);
 	bounce->private = NULL;
 	folio_put(bounce);
@@ -76,6 +71,17 @@ static struct folio *bounce_alloc(struct ext4_io_submit *io)
 }
 
 /*
+ * The text bytes of @folio (locked): those up to the end of the file. What is past it
+ * has been zeroed, so that a size which grows meanwhile does no harm.
+ */
+unsigned int e4c_text_len(struct inode *inode, struct folio *folio)
+{
+	loff_t left = i_size_read(inode) - folio_pos(folio);
+
+	return clamp_t(loff_t, left, 1, E4C_BLOCK_SIZE);
+}
+
+/*
  * Hook in the submission of a page whose block is unwritten on disk: seal
  * @folio (locked) into a bounce page and return that. ERR_PTR: the page cannot
  * be written, see e4c_folio_fail().
@@ -98,21 +104,12 @@ struct folio *e4c_folio_bounce(struct ext4_io_submit *io, struct folio *folio)
 	b = bounce_of(bounce);
 	b->folio = folio;
 	b->page = folio->index;
-	b->tag_bh = e4c_group_get(inode, e4c_page_group(b->page));
-	if (IS_ERR_OR_NULL(b->tag_bh)) {
-		err = b->tag_bh ? PTR_ERR(b->tag_bh) :
-		      e4c_report_group(inode, e4c_page_group(b->page), "it is missing");
-		b->tag_bh = NULL;
-		goto err_free;
-	}
 	op = e4c_op_alloc(info);
-	err = e4c_page_seal(op, b->page, folio_address(folio), folio_address(bounce), &b->slot);
+	err = e4c_page_seal(op, b->page, folio_address(folio), e4c_text_len(inode, folio),
+			    folio_address(bounce), &b->slot);
 	e4c_op_free(op);
-	if (err)
-		goto err_free;
-	return bounce;
-
-err_free:
+	if (!err)
+		return bounce;
 	e4c_bounce_free(bounce);
 	return ERR_PTR(err);
 }
@@ -181,85 +178,48 @@ static struct e4c_bounce *walk_next(struct walk *w)
 }
 
 /*
- * Call @fn for each group of @io_end in ascending order with a bounce page of
- * it, until one fails.
+ * Touch the tag blocks of all pages, whose slots must be zero so far. What is not as it
+ * should be is marked and costs only the pages it concerns.
  */
-static int each_group(ext4_io_end_t *io_end, handle_t *handle, struct e4c_op *op,
-		      int (*fn)(ext4_io_end_t *io_end, handle_t *handle, struct e4c_op *op,
-				u32 g, struct buffer_head *bh))
-{
-	s64 done = -1;
-
-	for (;;) {
-		struct buffer_head *bh = NULL;
-		struct e4c_bounce *b;
-		struct walk w;
-		u32 g = 0;
-		int err;
-
-		walk_start(&w, io_end);
-		while ((b = walk_next(&w))) {
-			u32 bg = e4c_page_group(b->page);
-
-			if (bg > done && (!bh || bg < g)) {
-				g = bg;
-				bh = b->tag_bh;
-			}
-		}
-		if (!bh)
-			return 0;
-		err = fn(io_end, handle, op, g, bh);
-		if (err)
-			return err;
-		done = g;
-	}
-}
-
-/*
- * Check a group and the slots of its pages, which must be absent so far. What
- * is not as it should be is marked and costs only the pages it concerns.
- */
-static int group_check(ext4_io_end_t *io_end, handle_t *handle, struct e4c_op *op, u32 g,
-		       struct buffer_head *bh)
+static int pages_touch(ext4_io_end_t *io_end, struct e4c_change *change)
 {
 	struct inode *inode = io_end->inode;
 	struct e4c_bounce *b;
 	struct walk w;
-	int group_err = e4c_group_open(op, handle, inode, g, bh), err;
+	int err;
 
 	walk_start(&w, io_end);
 	while ((b = walk_next(&w))) {
-		if (e4c_page_group(b->page) != g)
-			continue;
-		err = group_err;
-		if (!err)
-			err = e4c_slots_expect(inode, g, bh, b->page, 1, E4C_STATE_ABSENT);
+		err = e4c_change_touch(change, b->page);
+		if (err == -ENOENT)
+			err = e4c_report_page(inode, b->page, "its tag block is missing");
+		if (!err && !e4c_slot_is_zero(e4c_change_slot(change, b->page)))
+			err = e4c_report_page(inode, b->page, "a valid slot over a hole");
 		if (err) {
 			b->failed = true;
 			mapping_set_error(inode->i_mapping, err);
 		}
 	}
-	return is_handle_aborted(handle) ? -EROFS : 0;
+	return is_handle_aborted(change->handle) ? -EROFS : 0;
 }
 
-static int group_fill(ext4_io_end_t *io_end, handle_t *handle, struct e4c_op *op, u32 g,
-		      struct buffer_head *bh)
+static int pages_set(ext4_io_end_t *io_end, struct e4c_change *change)
 {
 	struct e4c_bounce *b;
 	struct walk w;
-	bool any = false;
+	int err = e4c_change_lock(change);
 
+	if (err) {
+		/* The extents are written already: none of it may be committed. */
+		jbd2_journal_abort(EXT4_JOURNAL(io_end->inode), err);
+		e4c_change_cancel(change);
+		return err;
+	}
 	walk_start(&w, io_end);
 	while ((b = walk_next(&w)))
-		any |= !b->failed && e4c_page_group(b->page) == g;
-	if (!any)
-		return 0;
-	lock_buffer(bh);
-	walk_start(&w, io_end);
-	while ((b = walk_next(&w)))
-		if (!b->failed && e4c_page_group(b->page) == g)
-			e4c_slot_set(bh, b->page, &b->slot);
-	return e4c_group_close(op, handle, io_end->inode, g, bh);
+		if (!b->failed)
+			e4c_change_set(change, b->page, &b->slot);
+	return e4c_change_end(change);
 }
 
 /*
@@ -269,10 +229,10 @@ static int group_fill(ext4_io_end_t *io_end, handle_t *handle, struct e4c_op *op
  */
 static int run_convert(handle_t *handle, struct inode *inode, u32 first, u32 count)
 {
-	int missing = ext4_chunk_trans_blocks(inode, count) + E4C_IO_GROUPS -
+	int missing = ext4_chunk_trans_blocks(inode, count) + e4c_convert_credits(inode) -
 		      jbd2_handle_buffer_credits(handle);
 	/* In each level a new block with its bitmap and descriptor. */
-	int least = 3 * (ext_depth(inode) + 2) + E4C_IO_GROUPS;
+	int least = 3 * (ext_depth(inode) + 2) + e4c_convert_credits(inode);
 
 	if (missing > 0 && ext4_journal_extend(handle, missing, 0) &&
 	    jbd2_handle_buffer_credits(handle) < least)
@@ -349,28 +309,30 @@ static void mark_unconverted(ext4_io_end_t *io_end)
 }
 
 /*
- * Hook in the completion of an io_end, in its reserved handle: check all
- * groups, and leave out what fails; convert the extents, which may fail; then
- * set the slots, which may not.
+ * Hook in the completion of an io_end, in its reserved handle: check the slots, and leave
+ * out what fails; convert the extents, which may fail; then set the slots, which may not.
  */
 int e4c_io_end_convert(handle_t *handle, ext4_io_end_t *io_end)
 {
 	struct inode *inode = io_end->inode;
-	struct e4c_op *op;
+	struct e4c_change change;
 	int err, err2;
 
 	if (WARN_ON_ONCE(!handle || !e4c_info(inode)))
 		return -EIO;
-	op = e4c_op_alloc(e4c_info(inode));
-	err = each_group(io_end, handle, op, group_check);
+	err = e4c_change_begin(&change, handle, inode);
+	if (!err) {
+		err = pages_touch(io_end, &change);
+		if (err)
+			e4c_change_cancel(&change);
+	}
 	if (!err) {
 		err = extents_convert(io_end, handle);
 		if (err)
 			mark_unconverted(io_end);
-		err2 = each_group(io_end, handle, op, group_fill);
+		err2 = pages_set(io_end, &change);
 		err = err ? err : err2;
 	}
-	e4c_op_free(op);
 	if (err)
 		mapping_set_error(inode->i_mapping, err);
 	return err;

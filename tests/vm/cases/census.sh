@@ -18,7 +18,7 @@ faulty_mount
 KEY=$(e4c-key add /mnt 7) || give_up "cannot add a key"
 must mkdir /mnt/d
 must e4c-key set /mnt/d "$KEY"
-head -c 1048576 /dev/urandom >$F # 256 pages: groups 0, 1 and 2
+head -c 1048576 /dev/urandom >$F # 256 pages: tag blocks 0, 1 and 2
 sync
 inode=$(stat -c %i $F)
 
@@ -28,13 +28,13 @@ same "a range" "$(call $F 0 256 0 0)" ok
 same "an empty range" "$(call $F 0 0 0 0)" ok
 same "past the end of the file" "$(e4c-tags get $F pages 300 2 | sort -u)" "$(printf '%032d %024d %08d' 0 0 0)"
 same "all 256 pages have a slot, across three tag blocks" "$(e4c-tags get $F pages 0 260 | grep -vc '^0* 0* 0*$')" 256
-same "the seals say which group follows" "$(e4c-tags get $F seals 0 4 | cut -d ' ' -f 3 | tr '\n' ' ')" "01000000 02000000 00000000 00000000 "
-same "the last page that a file can have" "$(call $F $((0x7EFFFFFE)) 1 0 0)" ok
-same "a page past it" "$(call $F $((0x7EFFFFFF)) 1 0 0)" EINVAL
-same "a range past it" "$(call $F $((0x7EFFFFFE)) 2 0 0)" EINVAL
+same "the seals of the tag blocks that exist" "$(e4c-tags get $F seals 0 4 | cut -d ' ' -f 3 | tr '\n' ' ')" "01000000 01000000 01000000 00000000 "
+same "the last page that a file can have" "$(call $F $((0x4FFFFFFF)) 1 0 0)" ok
+same "a page past it" "$(call $F $((0x50000000)) 1 0 0)" EINVAL
+same "a range past it" "$(call $F $((0x4FFFFFFF)) 2 0 0)" EINVAL
 same "a first page of 64 bits" "$(call $F 0x100000000 1 0 0)" EINVAL
-same "the last group" "$(call $F 0xFFFFFF 1 1 0)" ok
-same "a group past it" "$(call $F 0x1000000 1 1 0)" EINVAL
+same "the last tag block" "$(call $F 10568325 1 1 0)" ok
+same "a tag block past it" "$(call $F 10568326 1 1 0)" EINVAL
 same "an unknown flag" "$(call $F 0 1 2 0)" EINVAL
 same "a reserved field" "$(call $F 0 1 0 1)" EINVAL
 same "no room for the answer" "$(call $F 0 1 0 0 null)" EFAULT

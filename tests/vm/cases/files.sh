@@ -9,7 +9,7 @@
 
 # Pages of the largest file: ext4's 32-bit block numbers, or what the tag area leaves.
 pages=0xFFFFFFFF
-[ "$FSTYPE" = ext4 ] || pages=0x7EFFFFFF
+[ "$FSTYPE" = ext4 ] || pages=0x50000000
 
 encrypted_mount -O verity
 must mkdir /mnt/other

@@ -51,8 +51,8 @@ refuses "the data journalling flag" 'not supported|Invalid' chattr +j $F
 mkswap $F >/dev/null 2>&1
 refuses "swapon" 'not supported|Invalid' swapon $F
 cp /tmp/data $F
-refuses "a size past the tag area" 'EFBIG' e4c-io fallocate $F alloc $((0x7F000000 * 4096)) 4096
-refuses "truncation past the tag area" 'File too large' truncate -s $((0x7F000000 * 4096 + 1)) $F
+refuses "a size past the tag area" 'EFBIG' e4c-io fallocate $F alloc $((0x50000000 * 4096)) 4096
+refuses "truncation past the tag area" 'File too large' truncate -s $((0x50000000 * 4096 + 1)) $F
 remount_keyed
 check "the file is as it was" cmp /tmp/data $F
 inode=$(stat -c %i $F)

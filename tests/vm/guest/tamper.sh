@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # For cases that change a raw disk behind the file system's back, while it is not mounted.
 
-TAG_LBLK=$((0x7F000000)) # E4C_TAG_LBLK of format.h
+TAG_LBLK=$((0x50000000)) # E4C_TAG_LBLK of format.h
 UNDO=/tmp/tamper.undo
 
 # The disk block of logical block LBLK of an inode.
@@ -50,8 +50,8 @@ tamper_swap() { # tamper_swap DEVICE INODE PAGE PAGE
 # Where the slot of a page stands on the disk, in bytes.
 slot_at() { # slot_at DEVICE INODE PAGE
 	local block
-	block=$(physical "$1" "$2" $((TAG_LBLK + ($3 + 1) / 127)))
-	echo $((block * 4096 + (($3 + 1) % 127 + 1) * 32))
+	block=$(physical "$1" "$2" $((TAG_LBLK + $3 / 127)))
+	echo $((block * 4096 + ($3 % 127 + 1) * 32))
 }
 
 tamper_zero_slot() { # tamper_zero_slot DEVICE INODE PAGE

@@ -131,8 +131,8 @@ static int census(int fd, uint32_t groups)
 	uint8_t slots[SLOTS * SLOT], seal[SLOT];
 
 	for (uint32_t g = 0; g < groups; g++) {
-		const uint64_t first = g ? (uint64_t)g * SLOTS - 1 : 0;
-		const uint32_t count = g ? SLOTS : SLOTS - 1;
+		const uint64_t first = (uint64_t)g * SLOTS;
+		const uint32_t count = SLOTS;
 
 		if (get(fd, first, count, 0, slots) || get(fd, g, 1, E4C_GET_TAGS_SEALS, seal))
 			return failed("E4C_IOC_GET_TAGS");
@@ -154,14 +154,14 @@ static int raw(int fd, uint64_t block, uint32_t g)
 	if (book_note(data, (1ULL << 32) + g))
 		return 1;
 	for (uint32_t i = 1; i <= SLOTS; i++)
-		if (!is_zero(data + i * SLOT) && book_note(data + i * SLOT, (uint64_t)g * SLOTS + i - 1))
+		if (!is_zero(data + i * SLOT) && book_note(data + i * SLOT, (uint64_t)g * SLOTS + i))
 			return 1;
 	return 0;
 }
 
 static int rewrite(int fd, uint64_t page, uint64_t times, uint64_t salt)
 {
-	const uint32_t g = (uint32_t)((page + 1) / SLOTS);
+	const uint32_t g = (uint32_t)(page / SLOTS);
 	uint64_t words[PAGE / 8] = { salt };
 	uint8_t slot[SLOT], before[SLOT] = { 0 }, seal[SLOT];
 

@@ -148,9 +148,7 @@ int e4c_prepare_new_inode(struct inode *dir, struct inode *inode, bool *encrypt)
 		return ret;
 	if (!ret) {
 		ret = fscrypt_prepare_new_inode(dir, inode, encrypt);
-		if (!ret && *encrypt)
-			e4c_aead_inherit(dir, inode);
-		return ret;
+		return ret ? ret : e4c_attribute_prepare(dir, inode, *encrypt);
 	}
 	scope_enter(&scope, identifier);
 	ret = fscrypt_prepare_new_inode(dir, inode, encrypt);
@@ -158,7 +156,7 @@ int e4c_prepare_new_inode(struct inode *dir, struct inode *inode, bool *encrypt)
 	if (!ret && !*encrypt &&
 	    (S_ISREG(inode->i_mode) || S_ISDIR(inode->i_mode) || S_ISLNK(inode->i_mode)))
 		return -ENOKEY;
-	return ret;
+	return ret ? ret : e4c_attribute_prepare(dir, inode, *encrypt);
 }
 
 /* Hook in place of fscrypt_prepare_symlink(). */
