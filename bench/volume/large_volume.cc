@@ -43,7 +43,7 @@ class Maker {
  private:
   Context NewContext() {
     Context context;
-    context.raw = {E4C_CONTEXT_VERSION, 1, 4, 2, 0, E4C_AEAD_AES_256_GCM, 1, 0};
+    context.raw = {E4C_CONTEXT_VERSION, 1, 4, 2, 0, E4C_AEAD_AES_256_GCM, E4C_FORMAT_REVISION, 0};
     const KeyIdentifier id = key_.identifier();
     std::copy(id.begin(), id.end(), context.raw.begin() + 8);
     std::memcpy(context.raw.data() + 24, &++nonce_, sizeof(nonce_));
@@ -69,9 +69,11 @@ class Maker {
     uint64_t physical;
     uint16_t length;  // more than 32768: unwritten, that many less
   };
-  // The extents stand in the inode itself; the context as the only attribute behind it.
+  // The extents stand in the inode itself; "c" as the only attribute behind it. `parent` nullptr:
+  // in a plain directory.
   uint32_t NewInode(uint16_t mode, const Context& context, uint64_t size,
-                    const std::vector<Piece>& pieces, uint16_t links) {
+                    const std::vector<Piece>& pieces, uint16_t links, const Sealer* parent,
+                    const std::string& name, const e4c_slot& top) {
     ext2_ino_t number = 0;
     Must(ext2fs_new_inode(fs_, 0, mode, nullptr, &number), "inode");
     ext2fs_inode_alloc_stats2(fs_, number, +1, LINUX_S_ISDIR(mode) ? 1 : 0);
@@ -79,7 +81,9 @@ class Maker {
     auto* inode = reinterpret_cast<ext2_inode_large*>(raw.data());
     inode->i_mode = mode;
     inode->i_links_count = links;
-    inode->i_size = static_cast<uint32_t>(size);
+    const uint64_t on_disk = LINUX_S_ISREG(mode) ? size + E4C_SIZE_BIAS : size;
+    inode->i_size = static_cast<uint32_t>(on_disk);
+    inode->i_size_high = static_cast<uint32_t>(on_disk >> 32);
     inode->i_flags = EXT4_ENCRYPT_FL | EXT4_EXTENTS_FL;
     inode->i_extra_isize = 32;
     auto* map = reinterpret_cast<uint16_t*>(inode->i_block);
@@ -100,33 +104,44 @@ class Maker {
     const uint32_t magic = 0xEA020000;
     std::memcpy(xattr, &magic, 4);
     uint8_t* entry = xattr + 4;
-    uint8_t* value = raw.data() + raw.size() - E4C_CONTEXT_SIZE;
+    uint8_t* value = raw.data() + raw.size() - E4C_ATTRIBUTE_SIZE;
     entry[0] = 1;
     entry[1] = kXattrIndexEncryption;
     const auto offset = static_cast<uint16_t>(value - entry);
     std::memcpy(entry + 2, &offset, 2);
-    entry[8] = E4C_CONTEXT_SIZE;
+    entry[8] = E4C_ATTRIBUTE_SIZE;
     entry[16] = 'c';
-    std::copy(context.raw.begin(), context.raw.end(), value);
+    const bool empty = pieces.empty() || !LINUX_S_ISREG(mode);
+    const uint32_t state =
+        (empty ? E4C_FORM_EMPTY : E4C_FORM_TREE) | 1u << E4C_STATE_SEQUENCE_SHIFT;
+    const MacSubject subject = {.mode = mode, .number = number, .context = &context};
+    const Mac place = parent != nullptr ? parent->Place(subject, name) : Mac{};
+    const Mac head = Sealer(context).Head(subject, state, LINUX_S_ISREG(mode) ? size : 0, top, {});
+    value = std::copy(context.raw.begin(), context.raw.end(), value);
+    value = std::copy(place.begin(), place.end(), value);
+    value = std::copy(head.begin(), head.end(), value);
+    std::memcpy(value, &state, sizeof(state));
     Must(ext2fs_write_inode_full(fs_, number, reinterpret_cast<ext2_inode*>(inode),
                                  static_cast<int>(raw.size())),
          "write inode");
     return number;
   }
 
-  uint32_t File(uint32_t index) {
+  uint32_t File(uint32_t index, const Sealer& parent, const std::string& name) {
     const Context context = NewContext();
-    if (index % 8 != 0) return NewInode(LINUX_S_IFREG | 0644, context, 0, {}, 1);
+    if (index % 8 != 0) {
+      return NewInode(LINUX_S_IFREG | 0644, context, 0, {}, 1, &parent, name, {});
+    }
     const uint64_t block = NewBlocks(2);
     std::array<Block, 2> both = {};
     const Sealer sealer(context);
     e4c_tag_block tags = {};
     tags.slot[PlaceOfPage(0)] = sealer.SealPage(0, NewNonce(), Block{}, both[0]);
-    sealer.Seal(0, NewNonce(), tags);
+    sealer.Seal(0, 0, NewNonce(), tags);
     std::memcpy(both[1].data(), &tags, sizeof(tags));
     Must(io_channel_write_blk64(fs_->io, block, 2, both.data()), "write");
     return NewInode(LINUX_S_IFREG | 0644, context, kBlockSize,
-                    {{0, block, 1}, {E4C_TAG_LBLK, block + 1, 32769}}, 1);
+                    {{0, block, 1}, {E4C_TAG_LBLK, block + 1, 32769}}, 1, &parent, name, tags.seal);
   }
   void Directory(uint32_t first, uint32_t count) {
     const Context context = NewContext();
@@ -135,7 +150,8 @@ class Maker {
     const auto blocks = static_cast<uint16_t>((count + per_block - 1) / per_block);
     const uint64_t begin = NewBlocks(blocks);
     const uint32_t number = NewInode(LINUX_S_IFDIR | 0755, context, blocks * uint64_t{kBlockSize},
-                                     {{0, begin, blocks}}, 2);
+                                     {{0, begin, blocks}}, 2, nullptr, "", {});
+    const Sealer sealer(context);
     for (uint16_t b = 0; b < blocks; ++b) {
       Block data = {};
       size_t at = 0;
@@ -155,7 +171,8 @@ class Maker {
       }
       for (size_t i = b * per_block; i < std::min<size_t>(count, (b + 1) * per_block); ++i) {
         const auto index = first + static_cast<uint32_t>(i);
-        add(File(index), EncryptShortName(names, "file" + std::to_string(index)), EXT2_FT_REG_FILE);
+        const std::string name = EncryptShortName(names, "file" + std::to_string(index));
+        add(File(index, sealer, name), name, EXT2_FT_REG_FILE);
       }
       const auto rest = static_cast<uint16_t>(kBlockSize - last_);
       std::memcpy(&data[last_ + 4], &rest, 2);

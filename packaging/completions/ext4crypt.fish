@@ -104,7 +104,7 @@ complete -c ext4crypt -n '__fish_seen_subcommand_from import' -l as -x -d 'Besid
 complete -c ext4crypt -n '__fish_seen_subcommand_from import' -l no-confirm -d 'Do not ask for the recovery code to be typed back'
 complete -c ext4crypt -n '__fish_seen_subcommand_from import' -F
 complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and not __fish_seen_subcommand_from inspect verify map extract' -a inspect -d 'Policies, counts and structural faults of a volume, without any key'
-complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and not __fish_seen_subcommand_from inspect verify map extract' -a verify -d 'Authenticate every page and every group of a volume'
+complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and not __fish_seen_subcommand_from inspect verify map extract' -a verify -d 'Authenticate every page, tag block, head and place of a volume'
 complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and not __fish_seen_subcommand_from inspect verify map extract' -a map -d 'A picture of what the blocks of a volume are used for, without any key'
 complete -c ext4crypt -n '__fish_seen_subcommand_from volume ; and not __fish_seen_subcommand_from inspect verify map extract' -a extract -d 'Copy files out of a volume in clear'
 complete -c ext4crypt -n '__fish_seen_subcommand_from volume' -s h -l help -d 'Print this help message and exit'

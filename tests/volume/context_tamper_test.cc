@@ -41,7 +41,7 @@ TEST_F(ContextTamperTest, ADowngradedFileIsSeenWithoutAKey) {
   Context context = file_.context;
   context.raw[0] = 2;
   context.raw[5] = context.raw[6] = 0;
-  builder_->SetContext(file_.inode, context.raw);
+  builder_->SetAttribute(file_.inode, context.raw);
   EXPECT_THAT(Inspect().reasons(), testing::ElementsAre(Reason::kDowngraded, Reason::kDowngraded))
       << "once for the directory's policy, once for the tag blocks";
 }
@@ -50,7 +50,7 @@ TEST_F(ContextTamperTest, ADowngradedDirectoryIsSeenWithoutAKey) {
   Context context = dir_context_;
   context.raw[0] = 2;
   context.raw[5] = context.raw[6] = 0;
-  builder_->SetContext(dir_, context.raw);
+  builder_->SetAttribute(dir_, context.raw);
   EXPECT_THAT(Inspect().reasons(), testing::ElementsAre(Reason::kDowngraded, Reason::kDowngraded));
 }
 
@@ -83,10 +83,13 @@ TEST_F(ContextTamperTest, AnEncryptFlagTakenAwayIsFound) {
   EXPECT_THAT(reasons, Contains(Reason::kContextMalformed));
 }
 
-TEST_F(ContextTamperTest, InlineTagsWithoutTheirFeatureMeanNothing) {
-  builder_->AddXattr(file_.inode, kXattrIndexEncryption, E4C_INLINE_TAGS_XATTR,
-                     std::vector<uint8_t>(8));
-  EXPECT_THAT(Inspect().reasons(), testing::IsEmpty());
+TEST_F(ContextTamperTest, FormatOneIsRefusedInOneSentence) {
+  Context context = file_.context;
+  context.raw[6] = 1;
+  builder_->SetAttribute(file_.inode, context.raw);  // 40 bytes, as it was
+  const Surveyed result = Inspect();
+  ASSERT_THAT(result.reasons(), testing::ElementsAre(Reason::kContextUnsupported));
+  EXPECT_THAT(result.findings[0].detail, testing::HasSubstr("format revision 1"));
 }
 
 TEST_F(ContextTamperTest, AnAttributeOfTheSameNameElsewhereIsNoContext) {

@@ -5,8 +5,10 @@
 
 #include <cstring>
 
+#include "absl/strings/str_cat.h"
 #include "tests/volume/known_answers.h"
 #include "volume/format/file_keys.h"
+#include "volume/format/macs.h"
 #include "volume/format/names.h"
 #include "volume/format/page_opener.h"
 
@@ -25,7 +27,13 @@ class CryptoTest : public testing::Test {
   }
   PageOpener Opener(const std::string& word) const {
     const Context context = ContextNamed(word + ".context");
-    return PageOpener::Create(context.aead(), Master().PageKey(context).value()).value();
+    return PageOpener::Create(context.aead(), Master().KeysOf(context).value().page()).value();
+  }
+  // A block of a volume that begins with these bytes.
+  Bytes BlockWith(const std::string& name) const {
+    Bytes block = answers_.at(name);
+    block.resize(kBlockSize, 0x55);
+    return block;
   }
   e4c_slot Slot(const std::string& name) const {
     e4c_slot slot = {};
@@ -48,18 +56,23 @@ TEST_P(AeadTest, KeysMatchTheReference) {
   const std::string word = GetParam();
   const Context context = ContextNamed(word + ".context");
   EXPECT_EQ(BytesOf(Master().ContentsKey(context).value()), answers_.at(word + ".contents_key"));
-  EXPECT_EQ(BytesOf(Master().PageKey(context).value()), answers_.at(word + ".page_key"));
+  const FileKeys keys = Master().KeysOf(context).value();
+  EXPECT_EQ(Bytes(keys.page().begin(), keys.page().end()), answers_.at(word + ".page_key"));
+  EXPECT_EQ(Bytes(keys.head().begin(), keys.head().end()), answers_.at(word + ".head_key"));
 }
 
 TEST_P(AeadTest, PagesOpen) {
   const std::string word = GetParam();
   PageOpener opener = Opener(word);
-  for (const uint64_t page : {0u, 126u, 0x7EFFFFFFu}) {
+  for (const uint64_t page : {0u, 126u, 0x4FFFFFFFu}) {
     const std::string name = word + ".page." + std::to_string(page);
+    Bytes expected = answers_.at(name + ".text");
+    expected.resize(kBlockSize);  // zeros behind the text
     Block text = {};
-    ASSERT_TRUE(opener.OpenPage(page, Slot(name + ".slot"), answers_.at(name + ".ciphertext"),
+    text.fill(7);
+    ASSERT_TRUE(opener.OpenPage(page, Slot(name + ".slot"), BlockWith(name + ".ciphertext"),
                                 absl::MakeSpan(text)));
-    EXPECT_EQ(Bytes(text.begin(), text.begin() + 32), answers_.at(name + ".text"));
+    EXPECT_EQ(Bytes(text.begin(), text.end()), expected);
   }
 }
 
@@ -93,26 +106,89 @@ TEST_P(AeadTest, APageOpensAtItsPlaceOnly) {
                                absl::MakeSpan(text)));
 }
 
-TEST_P(AeadTest, EachByteOfATagBlockIsSealed) {
+TEST_P(AeadTest, EachByteOfATagBlockAndOfANodeIsSealed) {
   PageOpener opener = Opener(GetParam());
-  e4c_tag_block block = {};
-  std::memcpy(&block, answers_.at(std::string(GetParam()) + ".group.5").data(), sizeof(block));
-  EXPECT_TRUE(opener.SealMatches(5, block));
-  EXPECT_FALSE(opener.SealMatches(6, block));
-  for (size_t at = 0; at < sizeof(block); ++at) {
-    reinterpret_cast<uint8_t*>(&block)[at] ^= 0x80;
-    EXPECT_FALSE(opener.SealMatches(5, block)) << "byte " << at;
-    reinterpret_cast<uint8_t*>(&block)[at] ^= 0x80;
+  const struct {
+    unsigned level;
+    uint32_t number;
+  } blocks[] = {{0, 5}, {1, 83214}, {4, 0}};
+  for (const auto& [level, number] : blocks) {
+    e4c_tag_block block = {};
+    const std::string name = absl::StrCat(GetParam(), ".block.", level, ".", number);
+    std::memcpy(&block, answers_.at(name).data(), sizeof(block));
+    EXPECT_TRUE(opener.SealMatches(level, number, block));
+    EXPECT_FALSE(opener.SealMatches(level, number + 1, block));
+    EXPECT_FALSE(opener.SealMatches(level + 1, number, block));
+    for (size_t at = 0; at < sizeof(block); ++at) {
+      reinterpret_cast<uint8_t*>(&block)[at] ^= 0x80;
+      EXPECT_FALSE(opener.SealMatches(level, number, block)) << name << " byte " << at;
+      reinterpret_cast<uint8_t*>(&block)[at] ^= 0x80;
+    }
   }
 }
 
-TEST_P(AeadTest, EachByteOfTheContextChangesThePageKey) {
+TEST_P(AeadTest, TailsOpenAndEachByteOfTheirSlotsIsSealed) {
+  PageOpener opener = Opener(GetParam());
+  for (const size_t pages : {1, 32}) {
+    const std::string name = absl::StrCat(GetParam(), ".tail.", pages);
+    const Bytes& block = answers_.at(name + ".block");
+    std::vector<e4c_slot> slots(pages + 1);
+    std::memcpy(slots.data(), block.data() + block.size() - 32 * slots.size(), 32 * slots.size());
+    const e4c_slot seal = slots.back();
+    slots.pop_back();
+    EXPECT_TRUE(opener.TailSealMatches(seal, slots));
+    Bytes expected = answers_.at(name + ".text");
+    expected.resize(kBlockSize);
+    Block text = {};
+    EXPECT_TRUE(opener.OpenPage(pages - 1, slots.back(), block, absl::MakeSpan(text),
+                                PageOpener::Place::kTail));
+    EXPECT_EQ(Bytes(text.begin(), text.end()), expected);
+    EXPECT_FALSE(opener.OpenPage(pages - 1, slots.back(), block, absl::MakeSpan(text)))
+        << "as the page of a tree";
+    for (size_t at = 0; at < 32 * pages; ++at) {
+      reinterpret_cast<uint8_t*>(slots.data())[at] ^= 1;
+      EXPECT_FALSE(opener.TailSealMatches(seal, slots)) << name << " byte " << at;
+      reinterpret_cast<uint8_t*>(slots.data())[at] ^= 1;
+    }
+  }
+}
+
+TEST_P(AeadTest, HeadsAndPlacesMatchTheReference) {
+  const std::string word = GetParam();
+  const Context context = ContextNamed(word + ".context");
+  const FileKeys keys = Master().KeysOf(context).value();
+  const auto bytes = [](const Mac& mac) { return Bytes(mac.begin(), mac.end()); };
+  const auto subject = [&](uint16_t mode) {
+    return MacSubject{.mode = mode, .number = 1234, .context = &context};
+  };
+  const e4c_slot top = Slot(word + ".head.top");
+  EXPECT_EQ(bytes(HeadMac(keys.head(), subject(0100644), 2 | 3 << 2 | 0x20 | 9 << 8, 0x4FFFFFFFFFF,
+                          top, {})
+                      .value()),
+            answers_.at(word + ".head.file"));
+  EXPECT_EQ(bytes(HeadMac(keys.head(), subject(0040700), 9 << 8, 0, {}, {}).value()),
+            answers_.at(word + ".head.directory"));
+  EXPECT_EQ(bytes(HeadMac(keys.head(), subject(0120777), 9 << 8, 0, {},
+                          answers_.at(word + ".head.target"))
+                      .value()),
+            answers_.at(word + ".head.link"));
+  const Bytes& name = answers_.at(word + ".place.name");
+  const Context other = ContextNamed(word + ".place.context");
+  EXPECT_EQ(bytes(PlaceMac(keys.place(), {0100600, 1235, &other}, name).value()),
+            answers_.at(word + ".place.file"));
+  EXPECT_EQ(bytes(PlaceMac(keys.place(), {0010644, 1235, nullptr}, name).value()),
+            answers_.at(word + ".place.fifo"));
+}
+
+TEST_P(AeadTest, EachByteOfTheContextChangesBothKeys) {
   const Context context = ContextNamed(std::string(GetParam()) + ".context");
-  const Bytes key = BytesOf(Master().PageKey(context).value());
+  const FileKeys keys = Master().KeysOf(context).value();
   for (size_t at = 0; at < context.raw.size(); ++at) {
     Context other = context;
     other.raw[at] ^= 1;
-    EXPECT_NE(BytesOf(Master().PageKey(other).value()), key) << "byte " << at;
+    const FileKeys others = Master().KeysOf(other).value();
+    EXPECT_NE(others.page(), keys.page()) << "byte " << at;
+    EXPECT_NE(others.head(), keys.head()) << "byte " << at;
   }
 }
 
@@ -174,7 +250,7 @@ TEST(ContextTest, EachValueOutsideTheTableIsRefused) {
     size_t at;
     std::vector<uint8_t> allowed;
   } fields[] = {{0, {2, 0xA2}}, {1, {1}},    {2, {4, 10}}, {3, {0, 1, 2, 3}},
-                {4, {0}},       {5, {1, 2}}, {6, {1}},     {7, {0}}};
+                {4, {0}},       {5, {1, 2}}, {6, {2}},     {7, {0}}};
   for (const auto& field : fields) {
     for (unsigned value = 0; value < 256; ++value) {
       Bytes bytes = good;

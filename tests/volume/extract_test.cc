@@ -125,12 +125,16 @@ TEST_F(ExtractTest, ADamagedBlockOfNamesIsNamedAndTheRestExtracted) {
     if (Le32(&data[at]) == file_.inode) data[at + 6] = 7;
   }
   builder_->WriteBlock(block, data);
-  ASSERT_TRUE(Run("/d").ok());
-  ASSERT_THAT(findings_,
-              ElementsAre(Is(Reason::kNameMalformed, 0), Is(Reason::kDirectoryChecksum, 0)));
-  EXPECT_EQ(findings_[0].inode, file_.inode);
-  EXPECT_EQ(findings_[1].path, "/d");
-  EXPECT_EQ(totals_.files, 2u) << "the file under its name without a key";
+  for (const bool salvage : {false, true}) {
+    fs::remove_all(out_);
+    ASSERT_TRUE(Run("/d", salvage).ok());
+    ASSERT_THAT(findings_,
+                ElementsAre(Is(Reason::kNameMalformed, 0), Is(Reason::kPlaceNotAuthentic, 0),
+                            Is(Reason::kDirectoryChecksum, 0)));
+    EXPECT_EQ(findings_[0].inode, file_.inode);
+    EXPECT_EQ(findings_[2].path, "/d");
+    EXPECT_EQ(totals_.files, salvage ? 2u : 1u) << "the file under its name without a key";
+  }
   EXPECT_EQ(Contents(out_ + "/other").size(), other_.size);
 }
 
@@ -151,6 +155,107 @@ TEST_F(ExtractTest, PagesUnderABrokenSealAreSalvagedOnly) {
   ASSERT_TRUE(Run("/d/file", true).ok());
   EXPECT_EQ(Contents(out_), Expected());
   EXPECT_EQ(totals_.incomplete, 1u);
+  EXPECT_THAT(findings_, ElementsAre(Is(Reason::kSealNotAuthentic, 127 * kBlockSize),
+                                     Is(Reason::kNotProvedNewest, 127 * kBlockSize)));
+}
+
+// One lost node or head costs a whole file, or what the node covers, but nothing to who salvages.
+TEST_F(ExtractTest, PagesUnderABrokenNodeAreSalvagedAndSaidNotToBeProved) {
+  e4c_tag_block node = builder_->ReadNodeBlock(file_, 1, 0);
+  node.slot[100].tag[0] ^= 1;
+  builder_->WriteNodeBlock(file_, 1, 0, node);
+  ASSERT_TRUE(Run("/d/file").ok());
+  EXPECT_FALSE(fs::exists(out_));
+  ASSERT_TRUE(Run("/d/file", true).ok());
+  EXPECT_EQ(Contents(out_), Expected());
+  EXPECT_THAT(findings_, testing::Contains(Is(Reason::kSealNotAuthentic, 0)));
+  EXPECT_THAT(findings_, testing::Contains(Is(Reason::kNotProvedNewest, 0)));
+}
+
+TEST_F(ExtractTest, AFileWithoutAGoodHeadIsSalvagedAndSaidNotToBeProved) {
+  for (const size_t at : {52, 64, 67}) {  // the head, the form, the sequence number
+    std::vector<uint8_t> value = builder_->AttributeOf(file_.inode);
+    value[at] ^= 1;
+    builder_->SetAttribute(file_.inode, value);
+    value[at] ^= 1;
+    ASSERT_TRUE(Run("/d/file").ok());
+    EXPECT_FALSE(fs::exists(out_)) << at;
+    ASSERT_TRUE(Run("/d/file", true).ok());
+    EXPECT_EQ(Contents(out_), Expected()) << at;
+    EXPECT_THAT(findings_, testing::Contains(Is(Reason::kNotProvedNewest, 0)));
+    EXPECT_EQ(totals_.incomplete, 1u);
+    fs::remove_all(out_);
+    builder_.emplace(path_, ImageBuilder::kOpen);
+    builder_->SetAttribute(file_.inode, value);
+  }
+}
+
+TEST_F(ExtractTest, AFileWithADamagedSizeIsSalvagedUpToItsLastWrittenPage) {
+  builder_->ChangeInode(other_.inode, [](ext2_inode_large& i) { i.i_size_high = 0; });
+  ASSERT_TRUE(Run("/d/other", true).ok());
+  EXPECT_EQ(Contents(out_).size(), 3 * kBlockSize);
+  const Block page = ImageBuilder::PageText(other_.inode, 2);
+  EXPECT_EQ(Contents(out_).substr(2 * kBlockSize), std::string(page.begin(), page.end()));
+  EXPECT_THAT(findings_,
+              ElementsAre(Is(Reason::kSizeNotBiased, 0), Is(Reason::kNotProvedNewest, 0)));
+}
+
+TEST_F(ExtractTest, ATailWithoutAGoodHeadIsSalvaged) {
+  FileShape shape;
+  shape.tail = true;
+  shape.text_bytes = 100;
+  const BuiltFile file =
+      builder_->AddFile(dir_, "tail", NewContext(), kBlockSize + 100, {0, 1}, {}, shape);
+  ASSERT_TRUE(Run("/d/tail").ok());
+  const std::string whole = Contents(out_);
+  EXPECT_EQ(whole.size(), kBlockSize + 100);
+  fs::remove_all(out_);
+  builder_.emplace(path_, ImageBuilder::kOpen);
+  std::vector<uint8_t> value(E4C_ATTRIBUTE_SIZE);
+  std::copy(file.context.raw.begin(), file.context.raw.end(), value.begin());
+  value[64] = E4C_FORM_TREE;
+  builder_->SetAttribute(file.inode, value);
+  ASSERT_TRUE(Run("/d/tail", true).ok());
+  EXPECT_EQ(Contents(out_), whole);
+}
+
+TEST_F(ExtractTest, AFileUnderTheNameOfAnotherIsLeftOutOrSalvaged) {
+  builder_->UpdatePlace(dir_, "another", other_.inode);
+  for (const std::string path : {"/d", "/d/other"}) {
+    const std::string copy = path == "/d" ? out_ + "/other" : out_;
+    ASSERT_TRUE(Run(path).ok());
+    EXPECT_FALSE(fs::exists(copy));
+    EXPECT_THAT(findings_, ElementsAre(HasReason(Reason::kPlaceNotAuthentic)));
+    fs::remove_all(out_);
+    ASSERT_TRUE(Run(path, true).ok());
+    EXPECT_EQ(fs::file_size(copy), other_.size);
+    EXPECT_THAT(findings_, ElementsAre(HasReason(Reason::kPlaceNotAuthentic)));
+    fs::remove_all(out_);
+  }
+}
+
+TEST_F(ExtractTest, ADirectoryWithoutAGoodHeadIsLeftOutOrSalvaged) {
+  std::vector<uint8_t> value = builder_->AttributeOf(dir_);
+  value[52] ^= 1;
+  builder_->SetAttribute(dir_, value);
+  for (const std::string path : {"/d", "/d/other"}) {
+    ASSERT_TRUE(Run(path).ok());
+    EXPECT_FALSE(fs::exists(out_));
+    EXPECT_THAT(findings_, ElementsAre(HasReason(Reason::kHeadNotAuthentic)));
+    ASSERT_TRUE(Run(path, true).ok());
+    EXPECT_EQ(fs::file_size(path == "/d" ? out_ + "/other" : out_), other_.size);
+    fs::remove_all(out_);
+  }
+}
+
+TEST_F(ExtractTest, ALinkWithoutAGoodHeadIsLeftOut) {
+  const uint32_t link = builder_->AddSymlink(dir_, "link", NewContext(), "file");
+  std::vector<uint8_t> value = builder_->AttributeOf(link);
+  value[52] ^= 1;
+  builder_->SetAttribute(link, value);
+  ASSERT_TRUE(Run("/d").ok());
+  EXPECT_FALSE(fs::is_symlink(out_ + "/link"));
+  EXPECT_THAT(findings_, ElementsAre(HasReason(Reason::kHeadNotAuthentic)));
 }
 
 TEST_F(ExtractTest, WithoutTheKeyNothingOfTheContentsComesOut) {
@@ -170,8 +275,9 @@ TEST_F(ExtractTest, NamesThatLeadElsewhereAreNotMade) {
 TEST_F(ExtractTest, ADirectoryWithManyNamesIsCopiedOnce) {
   builder_->Link(dir_, "loop", dir_, EXT2_FT_DIR);
   builder_->Link(dir_, "loop2", dir_, EXT2_FT_DIR);
-  ASSERT_TRUE(Run("/d").ok());
+  ASSERT_TRUE(Run("/d", true).ok());
   EXPECT_EQ(totals_.directories, 1u);
+  EXPECT_THAT(findings_, testing::Contains(HasReason(Reason::kDirectoryLoop)).Times(2));
 }
 
 TEST_F(ExtractTest, PlainFilesAreCopiedAndCountedAsUnauthenticated) {
@@ -185,13 +291,14 @@ TEST_F(ExtractTest, ADowngradedFileIsNotTakenForAPlainOne) {
   Context context = file_.context;
   context.raw[0] = 2;
   context.raw[5] = context.raw[6] = 0;
-  builder_->SetContext(file_.inode, context.raw);
+  builder_->SetAttribute(file_.inode, context.raw);
   ASSERT_TRUE(Run("/d", true).ok());
   EXPECT_FALSE(fs::exists(out_ + "/file"));
   EXPECT_THAT(findings_, ElementsAre(HasReason(Reason::kDowngraded)));
 }
 
 TEST_F(ExtractTest, FurtherNamesBecomeHardLinks) {
+  builder_->SetState(file_.inode, Le32(&builder_->AttributeOf(file_.inode)[64]) | E4C_STATE_LINKED);
   builder_->Link(dir_, "again", file_.inode, EXT2_FT_REG_FILE);
   builder_->ChangeInode(file_.inode, [](ext2_inode_large& inode) { inode.i_links_count = 2; });
   ASSERT_TRUE(Run("/d").ok());

@@ -150,7 +150,7 @@ TEST_F(ImageTest, MoreBlocksThanTheVolumeHasAreRefused) {
 
 TEST_F(ImageTest, ADirectoryInItselfIsVisitedOnce) {
   builder_->Link(dir_, "loop", dir_, EXT2_FT_DIR);
-  EXPECT_THAT(Verify().reasons(), ElementsAre(Reason::kDirectoryLoop));
+  EXPECT_THAT(Verify().reasons(), ElementsAre(Reason::kPlaceNotAuthentic, Reason::kDirectoryLoop));
 }
 
 TEST_F(ImageTest, ANameOfAnUnusedInodeIsDangling) {
@@ -208,10 +208,11 @@ TEST_F(ImageTest, ADamagedNameIsAFindingWithItsPlaceAndTheRestIsVerified) {
   builder_->WriteBlock(builder_->FirstBlockOf(dir_), data);
   const Surveyed result = Verify();
   ASSERT_THAT(result.findings,
-              ElementsAre(Is(Reason::kNameMalformed, 0), Is(Reason::kDirectoryChecksum, 0)));
+              ElementsAre(Is(Reason::kNameMalformed, 0), Is(Reason::kPlaceNotAuthentic, 0),
+                          Is(Reason::kDirectoryChecksum, 0)));
   EXPECT_EQ(result.findings[0].inode, file_.inode);
   EXPECT_EQ(result.findings[0].path.substr(0, 3), "/d/");
-  EXPECT_EQ(result.findings[1].path, "/d");
+  EXPECT_EQ(result.findings[2].path, "/d");
   EXPECT_EQ(result.totals.counts.pages_authentic, kPages - 2 + 3);
 }
 
@@ -286,7 +287,7 @@ TEST_F(ImageTest, InspectCountsPoliciesFilesPagesAndTagBlocks) {
     EXPECT_EQ(p.symlinks, authenticated ? 1u : 0u);
     EXPECT_EQ(p.bytes, authenticated ? file_.size + other_.size : 10u);
     EXPECT_EQ(p.written_pages, authenticated ? kPages - 2 + 3 : 0u);
-    EXPECT_EQ(p.tag_blocks, authenticated ? 4u : 0u);
+    EXPECT_EQ(p.tag_blocks, authenticated ? 5u : 0u);
     EXPECT_FALSE(p.key_given);
   }
 }

@@ -42,6 +42,11 @@ class MutantsTest : public testing::Test {
       builder.AddFile(dir, "several", builder.NewContext(), 140 * kBlockSize, pages, {2});
       builder.AddFile(dir, "sparse", builder.NewContext(), 5000000000, {0, 127, 1200000}, {5});
       builder.AddFile(dir, "small", builder.NewContext(), 100, {0});
+      FileShape tail;
+      tail.tail = true;
+      tail.text_bytes = 1000;
+      builder.AddFile(dir, "tail", builder.NewContext(), 2 * kBlockSize, {0, 1}, {}, tail);
+      builder.AddSpecial(dir, "pipe", LINUX_S_IFIFO | 0640, 0, EXT2_FT_FIFO);
       builder.AddSymlink(dir, "link", builder.NewContext(), "target");
       builder.AddPlainFile(EXT2_ROOT_INO, "plain", nullptr, "text");
     }

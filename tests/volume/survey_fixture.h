@@ -40,7 +40,7 @@ MATCHER_P(HasReason, reason, "") { return arg.reason == reason; }
 
 class SurveyTest : public testing::Test {
  protected:
-  static constexpr uint64_t kPages = 300;  // groups 0, 1 and 2
+  static constexpr uint64_t kPages = 300;  // groups 0, 1 and 2, and one node above them
   static constexpr uint64_t kHole = 10;
   static constexpr uint64_t kUnwritten = 20;
 

@@ -90,8 +90,8 @@ class TextReport : public Report {
          << " directories, " << t.symlinks << " symbolic links\n";
     if (t.incomplete != 0 && salvage) {
       out_ << t.incomplete
-           << " are incomplete: zeros stand in place of the byte ranges named above, "
-           << "and nothing vouches for those ranges\n";
+           << " are incomplete or not proved: nothing vouches for the byte ranges named above, "
+           << "where zeros stand in place of what cannot be trusted\n";
     } else if (t.incomplete != 0) {
       out_ << t.incomplete
            << " were left out for the reasons above; --salvage keeps what can be kept\n";

@@ -273,8 +273,8 @@ void AddVolumeVerbs(CLI::App& app, const bool& json, std::function<int()>& selec
     selected = [options, &json] { return RunSurvey(*options, json, KeyRing()); };
   });
 
-  CLI::App& verify =
-      *app.add_subcommand("verify", "Authenticate every page and every group of a volume");
+  CLI::App& verify = *app.add_subcommand(
+      "verify", "Authenticate every page, tag block, head and place of a volume");
   verify
       .add_option(
           "image", options->image,

@@ -45,6 +45,15 @@ struct Inode {
   [[nodiscard]] bool IsDirectory() const { return (mode & 0xF000) == 0x4000; }
   [[nodiscard]] bool IsRegular() const { return (mode & 0xF000) == 0x8000; }
   [[nodiscard]] bool IsSymlink() const { return (mode & 0xF000) == 0xA000; }
+  [[nodiscard]] bool IsDevice() const {
+    return (mode & 0xF000) == 0x2000 || (mode & 0xF000) == 0x6000;
+  }
+  // Character device 0:0, which hides a name in an overlay.
+  [[nodiscard]] bool IsWhiteout() const {
+    return (mode & 0xF000) == 0x2000 && Le64(map.data()) == 0;
+  }
+  // A pipe, a socket or a device: an inode without contents.
+  [[nodiscard]] bool IsSpecial() const { return !IsDirectory() && !IsRegular() && !IsSymlink(); }
   [[nodiscard]] bool IsEncrypted() const { return (flags & EXT4_ENCRYPT_FL) != 0; }
 };
 

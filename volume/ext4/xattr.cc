@@ -10,7 +10,8 @@ constexpr uint32_t kXattrMagic = 0xEA020000;
 constexpr size_t kXattrEntrySize = 16;
 constexpr size_t kBlockHeader = 32;
 
-// `values` is what value offsets count from; entries begin at `first` in it.
+// `values` is what value offsets count from; entries begin at `first` in it, which is 0 in the body
+// of an inode only.
 absl::Status ReadEntries(absl::Span<const uint8_t> values, size_t first, std::vector<Xattr>& out) {
   size_t at = first;
   while (at + 4 <= values.size() && Le32(&values[at]) != 0) {
@@ -35,6 +36,8 @@ absl::Status ReadEntries(absl::Span<const uint8_t> values, size_t first, std::ve
       xattr.value.assign(values.begin() + static_cast<ptrdiff_t>(offset),
                          values.begin() + static_cast<ptrdiff_t>(offset + length));
     }
+    xattr.in_fixed_place = at == 0 && first == 0 && !xattr.in_other_inode &&
+                           Le32(entry + 12) == 0 && offset + length == values.size();
     out.push_back(std::move(xattr));
     at += (kXattrEntrySize + name_length + 3) & ~size_t{3};
   }

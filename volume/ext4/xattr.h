@@ -21,6 +21,8 @@ struct Xattr {
   uint8_t index = 0;
   std::string name;
   std::vector<uint8_t> value;
+  // The first entry in the body of the inode, with hash 0, and the value is the end of the inode.
+  bool in_fixed_place = false;
   // `value` is empty: kept in an inode of its own (ea_inode).
   bool in_other_inode = false;
   uint32_t value_inode = 0;

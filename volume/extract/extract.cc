@@ -17,10 +17,11 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "common/unique_fd.h"
+#include "volume/format/head.h"
 #include "volume/format/node.h"
 #include "volume/format/plain_contents.h"
+#include "volume/verify/entry_check.h"
 #include "volume/verify/file_scan.h"
-#include "volume/verify/policy_check.h"
 
 namespace ext4crypt::volume {
 namespace {
@@ -60,11 +61,11 @@ class FileWriter : public PageSink {
     }
     return absl::OkStatus();
   }
-  // A page whose group is not authentic may be an old one put back: salvage only.
-  void OnPage(uint64_t page, bool sealed, absl::Span<const uint8_t> text) override {
-    if (!sealed) damaged_ = true;
+  // A page that is not proved may be an old one put back: salvage only.
+  void OnPage(uint64_t page, bool proved, absl::Span<const uint8_t> text) override {
+    if (!proved) damaged_ = true;
     const uint64_t offset = page * kBlockSize;
-    if (offset >= size_ || !status_.ok() || (!sealed && !salvage_)) return;
+    if (offset >= size_ || !status_.ok() || (!proved && !salvage_)) return;
     status_ = Write(
         offset, text.first(static_cast<size_t>(std::min<uint64_t>(text.size(), size_ - offset))));
   }
@@ -84,6 +85,27 @@ class FileWriter : public PageSink {
   absl::Status status_;
 };
 
+// Of a directory that is passed on the way to what is copied, and of the name that is looked up.
+void CheckStep(const Image& image, const KeyRing& keys, const Node& directory,
+               const DirEntry& entry, std::vector<Finding>& findings) {
+  const auto add = [&](uint32_t inode, Reason reason, absl::string_view detail) {
+    if (reason == Reason::kNone) return;
+    findings.push_back({.reason = reason, .inode = inode, .detail = std::string(detail)});
+  };
+  absl::Status head = directory.fault;
+  const MasterKey* master =
+      directory.authenticated() ? keys.Find(directory.context->identifier()) : nullptr;
+  if (head.ok() && master != nullptr) {
+    auto made = master->KeysOf(*directory.context);
+    head = made.ok() ? CheckHead(image, directory, nullptr, made->head()) : made.status();
+  }
+  add(directory.inode.number, ReasonOf(head), head.message());
+  const auto child = ReadNode(image, entry.inode);
+  if (!child.ok()) return;  // the copy says so
+  const auto verdict = EntryChecker(directory, keys).Check(*child, entry.name);
+  add(entry.inode, verdict.reason, verdict.detail);
+}
+
 class Extractor {
  public:
   // `base` is the path of what is copied, in the volume.
@@ -98,8 +120,13 @@ class Extractor {
                     unsigned depth) {
     if (!node.fault.ok()) {
       Report(node, ReasonOf(node.fault), path, node.fault.message());
+      // What a look-up refuses can still have pages with good tags.
+      const bool readable = options_.salvage && node.authenticated() && !node.inode.IsSymlink();
+      if (!readable || node.inode.IsDirectory()) ++totals_.incomplete;
+      if (!readable) return absl::OkStatus();
+    } else if (!node.inode.IsRegular() && !HeadIsGood(node, path)) {
       ++totals_.incomplete;
-      return absl::OkStatus();
+      if (!options_.salvage) return absl::OkStatus();
     }
     if (node.inode.IsDirectory()) return CopyDirectory(node, path, at, name, depth);
     if (node.inode.links > 1 && LinkedTo(node, at, name)) return absl::OkStatus();
@@ -160,12 +187,13 @@ class Extractor {
     if (!fd.valid()) return Unwritable(name);
     if (depth == 0) root_ = fd.get();
     const NameReader names(node, keys_);
+    const EntryChecker checker(node, keys_);
     std::vector<Finding> faults;
     absl::Status status;
     ForEachEntry(image_, node.inode, faults, [&](const DirEntry& entry) {
       const NameReader::Name child = names.Read(entry);
       const std::string child_path = absl::StrCat(path == "/" ? "" : path, "/", child.text);
-      status = CopyEntry(node, entry.inode, child, child_path, fd.get(), depth + 1);
+      status = CopyEntry(checker, entry, child, child_path, fd.get(), depth + 1);
       return status.ok();
     });
     for (const Finding& fault : faults) Report(fault, path);
@@ -175,24 +203,30 @@ class Extractor {
     return status;
   }
 
-  absl::Status CopyEntry(const Node& parent, uint32_t number, const NameReader::Name& name,
-                         const std::string& path, int at, unsigned depth) {
-    const auto node = ReadNode(image_, number);
+  absl::Status CopyEntry(const EntryChecker& checker, const DirEntry& entry,
+                         const NameReader::Name& name, const std::string& path, int at,
+                         unsigned depth) {
+    const auto node = ReadNode(image_, entry.inode);
     if (!node.ok() || node->inode.links == 0 || node->inode.mode == 0) {
-      Report({.reason = Reason::kEntryDangling, .inode = number}, path);
+      Report({.reason = Reason::kEntryDangling, .inode = entry.inode}, path);
       ++totals_.incomplete;
       return absl::OkStatus();
     }
-    std::string detail;
-    Reason reason = ComparePolicies(parent, *node, detail);
+    auto [reason, detail] = checker.Check(*node, entry.name);
     // A no-key name is safe text; only a name of an unencrypted directory can be a dangerous one.
-    if (name.fault != Reason::kNone && !name.no_key) reason = name.fault;
+    if (name.fault != Reason::kNone) {
+      if (name.no_key) {
+        Report(*node, name.fault, path);
+      } else {
+        reason = name.fault;
+      }
+    }
     if (reason != Reason::kNone) {
       Report(*node, reason, path, detail);
       ++totals_.incomplete;
-      return absl::OkStatus();
+      // With a wrong name it is still a file of this user's.
+      if (!options_.salvage || reason != Reason::kPlaceNotAuthentic) return absl::OkStatus();
     }
-    if (name.fault != Reason::kNone) Report(*node, name.fault, path);
     return Copy(*node, path, at, name.text, depth);
   }
 
@@ -246,10 +280,10 @@ class Extractor {
     const UniqueFd fd(
         ::openat(at, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!fd.valid()) return CannotMake(node, path, at, name);
-    FileWriter writer(fd.get(), node.inode.size, options_.salvage);
+    const uint64_t size = SizeOf(node);
+    FileWriter writer(fd.get(), size, options_.salvage);
     // Before the contents: the end may be a hole.
-    if (node.inode.size > INT64_MAX ||
-        ::ftruncate(fd.get(), static_cast<off_t>(node.inode.size)) != 0) {
+    if (size > INT64_MAX || ::ftruncate(fd.get(), static_cast<off_t>(size)) != 0) {
       Report(node, Reason::kFileTooLarge, path);
       writer.set_damaged();
     } else if (node.authenticated()) {
@@ -264,34 +298,69 @@ class Extractor {
       return absl::OkStatus();
     }
     ++totals_.files;
-    totals_.bytes += node.inode.size;
+    totals_.bytes += size;
     made = true;
     KeepMetadata(image_, node, options_.metadata, fd.get(), totals_.metadata);
     if (options_.on_progress) options_.on_progress(totals_.bytes);
     return absl::OkStatus();
   }
 
+  // For the copy. Of a file whose size is damaged, the end of what is written.
+  [[nodiscard]] uint64_t SizeOf(const Node& node) const {
+    const Reason fault = ReasonOf(node.fault);
+    if (fault == Reason::kNone || !node.authenticated() || node.size != 0) return node.size;
+    uint64_t pages = 0;
+    for (const Extent& extent : LayOut(image_, node).data) {
+      if (!extent.unwritten) pages = extent.end();
+    }
+    return pages * kBlockSize;
+  }
+
+  // Of a directory, a symbolic link or a special file; true without the key.
+  bool HeadIsGood(const Node& node, const std::string& path) {
+    const MasterKey* master =
+        node.authenticated() ? keys_.Find(node.context->identifier()) : nullptr;
+    if (master == nullptr) return true;
+    auto keys = master->KeysOf(*node.context);
+    const absl::Status head =
+        keys.ok() ? CheckHead(image_, node, nullptr, keys->head()) : keys.status();
+    if (!head.ok()) Report(node, ReasonOf(head), path, head.message());
+    return head.ok();
+  }
+
+  void ScanContents(const Node& node, const Layout& layout, const FileKeys& keys, bool head_good,
+                    FileWriter& writer, FindingList& list) {
+    auto opener = PageOpener::Create(node.context->aead(), keys.page());
+    if (!opener.ok()) return writer.set_damaged();
+    Scanner scanner(image_, layout, &*opener, &writer, list,
+                    {.head_failed = !head_good, .salvage = options_.salvage});
+    scanner.ScanFile();
+    for (const GroupRange& range : layout.groups) {
+      scanner.ScanGroups(range.first, range.end);
+      if (writer.damaged() && !options_.salvage) break;
+    }
+  }
+
   void CopyAuthenticated(const Node& node, const std::string& path, FileWriter& writer) {
     const MasterKey* master = keys_.Find(node.context->identifier());
-    absl::StatusOr<SecretBuffer> key =
-        master == nullptr ? absl::StatusOr<SecretBuffer>(Fail(Reason::kKeyMissing, ""))
-                          : master->PageKey(*node.context);
-    if (!key.ok()) {
-      Report(node, ReasonOf(key.status()), path);
+    absl::StatusOr<FileKeys> keys = master == nullptr
+                                        ? absl::StatusOr<FileKeys>(Fail(Reason::kKeyMissing, ""))
+                                        : master->KeysOf(*node.context);
+    if (!keys.ok()) {
+      Report(node, ReasonOf(keys.status()), path);
       writer.set_damaged();
       return;
     }
-    auto opener = PageOpener::Create(node.context->aead(), *key);
-    const Layout layout = LayOut(image_, node.inode);
+    Layout layout = LayOut(image_, node);
+    layout.pages = (SizeOf(node) + kBlockSize - 1) / kBlockSize;
     FindingList list(node.inode.number);
-    if (!opener.ok() || !layout.complete) writer.set_damaged();
-    if (opener.ok()) {
-      Scanner scanner(image_, layout, &*opener, &writer, list);
-      scanner.ScanFile();
-      for (const GroupRange& range : layout.groups) {
-        scanner.ScanGroups(range.first, range.end);
-        if (writer.damaged() && !options_.salvage) break;
-      }
+    // What is wrong with the attribute has been reported.
+    const absl::Status head =
+        node.fault.ok() ? CheckHead(image_, node, &layout, keys->head()) : node.fault;
+    if (!head.ok() && node.fault.ok()) list.Add(ReasonOf(head), head.message());
+    if (!head.ok() || !layout.complete) writer.set_damaged();
+    if (head.ok() || options_.salvage) {
+      ScanContents(node, layout, *keys, head.ok(), writer, list);
     }
     for (Finding& finding : list.findings()) {
       if (SeverityOf(finding.reason) == Severity::kAuthentication) writer.set_damaged();
@@ -341,13 +410,23 @@ class Extractor {
 absl::Status Extract(const Image& image, const KeyRing& keys, const std::string& path,
                      const std::string& destination, const ExtractOptions& options,
                      ExtractTotals& totals) {
-  ASSIGN_OR_RETURN(const uint32_t number, FindPath(image, keys, path));
+  std::vector<Finding> on_the_way;
+  ASSIGN_OR_RETURN(const uint32_t number,
+                   FindPath(image, keys, path, [&](const Node& directory, const DirEntry& entry) {
+                     CheckStep(image, keys, directory, entry, on_the_way);
+                   }));
   ASSIGN_OR_RETURN(const Node node, ReadNode(image, number));
   struct stat st = {};
   if (::lstat(destination.c_str(), &st) == 0) {
     errno = EEXIST;
     return Unwritable(destination);
   }
+  for (Finding& finding : on_the_way) {
+    finding.path = path;
+    if (options.on_finding) options.on_finding(finding);
+  }
+  if (!on_the_way.empty()) ++totals.incomplete;
+  if (!on_the_way.empty() && !options.salvage) return absl::OkStatus();
   return Extractor(image, keys, options, path, totals).Copy(node, path, AT_FDCWD, destination, 0);
 }
 

@@ -26,7 +26,7 @@ struct ExtractTotals {
   uint64_t directories = 0;
   uint64_t symlinks = 0;
   uint64_t bytes = 0;
-  uint64_t incomplete = 0;  // left out, or with --salvage written with zeros
+  uint64_t incomplete = 0;  // left out, or with --salvage kept with zeros or not proved
   uint64_t unauthenticated =
       0;                    // files whose contents carry no tags: plain, or fscrypt's own modes
   uint64_t special = 0;     // pipes, sockets, devices

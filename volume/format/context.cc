@@ -30,6 +30,11 @@ absl::Status CheckAuthenticated(const Context& context) {
   if (raw[5] != E4C_AEAD_AES_256_GCM && raw[5] != E4C_AEAD_CHACHA20_POLY1305) {
     return Unsupported("AEAD", raw[5]);
   }
+  if (raw[6] == 1) {
+    return Fail(Reason::kContextUnsupported,
+                "format revision 1, which only versions before the first release wrote and which "
+                "this one does not read");
+  }
   if (raw[6] != E4C_FORMAT_REVISION) return Unsupported("format revision", raw[6]);
   if ((raw[7] & ~E4C_INCOMPAT_KNOWN) != 0) return Unsupported("incompatible features", raw[7]);
   return absl::OkStatus();
@@ -57,19 +62,6 @@ absl::StatusOr<Context> ParseContext(absl::Span<const uint8_t> bytes) {
   std::copy(bytes.begin(), bytes.end(), context.raw.begin());
   if (context.authenticated()) RETURN_IF_ERROR(CheckAuthenticated(context));
   return context;
-}
-
-absl::StatusOr<std::optional<Context>> ContextOf(const Inode& inode,
-                                                 const std::vector<Xattr>& xattrs) {
-  const Xattr* xattr = FindXattr(xattrs, kXattrIndexEncryption, "c");
-  // The flag alone decides for the kernel; a context without it is a file stripped of its flag.
-  if (!inode.IsEncrypted() && xattr == nullptr) return std::optional<Context>();
-  if (!inode.IsEncrypted()) {
-    return Fail(Reason::kContextMalformed, "a context on an inode not marked encrypted");
-  }
-  if (xattr == nullptr) return Fail(Reason::kContextMissing, "no attribute 9 \"c\"");
-  ASSIGN_OR_RETURN(const Context context, ParseContext(xattr->value));
-  return std::optional<Context>(context);
 }
 
 std::string ContentsModeName(const Context& context) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The encryption context of an inode: docs/on-disk-format.md section 1.
+// The encryption context of an inode: docs/on-disk-format.md section 2.
 #pragma once
 
 #include <array>
@@ -40,12 +40,8 @@ struct Context {
   [[nodiscard]] uint32_t name_padding() const { return 4u << (raw[3] & 3); }
 };
 
-// Errors: kContextMalformed (size), kContextUnsupported (a value that version 1 refuses).
+// Errors: kContextMalformed (size), kContextUnsupported (a value that this version refuses).
 [[nodiscard]] absl::StatusOr<Context> ParseContext(absl::Span<const uint8_t> bytes);
-
-// nullopt: the inode is not encrypted. Errors also kContextMissing, kXattrMalformed.
-[[nodiscard]] absl::StatusOr<std::optional<Context>> ContextOf(const Inode& inode,
-                                                               const std::vector<Xattr>& xattrs);
 
 // "AES-256-XTS" and the like; a number where there is no name.
 [[nodiscard]] std::string ContentsModeName(const Context& context);

@@ -136,7 +136,7 @@ absl::StatusOr<SecretBuffer> MasterKey::NamesKey(const Context& context) const {
   return PerFile(context, 32);
 }
 
-absl::StatusOr<SecretBuffer> MasterKey::PageKey(const Context& context) const {
+absl::StatusOr<FileKeys> MasterKey::KeysOf(const Context& context) const {
   Passing<64> contents;
   RETURN_IF_ERROR(FscryptHkdf(raw_.bytes(), kPerFileKeyContext, context.nonce(),
                               absl::MakeSpan(contents.bytes)));
@@ -145,9 +145,11 @@ absl::StatusOr<SecretBuffer> MasterKey::PageKey(const Context& context) const {
   constexpr absl::string_view kInfo = E4C_KEY_INFO;
   std::vector<uint8_t> info(kInfo.begin(), kInfo.end());
   info.insert(info.end(), context.raw.begin(), context.raw.end());
-  SecretBuffer key(E4C_KEY_SIZE);
-  RETURN_IF_ERROR(Hkdf(seed.bytes, info, key.mutable_bytes()));
-  return key;
+  static_assert(sizeof(e4c_keys) == 2 * E4C_KEY_SIZE);
+  FileKeys keys;
+  keys.bytes_ = SecretBuffer(sizeof(e4c_keys));
+  RETURN_IF_ERROR(Hkdf(seed.bytes, info, keys.bytes_.mutable_bytes()));
+  return keys;
 }
 
 const MasterKey* KeyRing::Find(const KeyIdentifier& identifier) const {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// From the master key to the keys of one inode: fscrypt version 2, and section 2 of the format.
+// From the master key to the keys of one inode: fscrypt version 2, and section 3 of the format.
 #pragma once
 
 #include <map>
@@ -16,6 +16,25 @@ namespace ext4crypt::volume {
 
 inline constexpr size_t kMasterKeySize = 64;
 
+// The keys of one inode: docs/on-disk-format.md section 3.
+class FileKeys {
+ public:
+  [[nodiscard]] bool empty() const { return bytes_.empty(); }
+  // Of pages and seals.
+  [[nodiscard]] absl::Span<const uint8_t> page() const {
+    return bytes_.bytes().first(E4C_KEY_SIZE);
+  }
+  // The same bytes, of a directory: of the places of its entries.
+  [[nodiscard]] absl::Span<const uint8_t> place() const { return page(); }
+  [[nodiscard]] absl::Span<const uint8_t> head() const {
+    return bytes_.bytes().subspan(E4C_KEY_SIZE);
+  }
+
+ private:
+  friend class MasterKey;
+  SecretBuffer bytes_;  // both keys; empty: none
+};
+
 class MasterKey {
  public:
   // `raw` is kMasterKeySize bytes.
@@ -28,8 +47,7 @@ class MasterKey {
   [[nodiscard]] absl::StatusOr<SecretBuffer> ContentsKey(const Context& context) const;
   // 32 bytes.
   [[nodiscard]] absl::StatusOr<SecretBuffer> NamesKey(const Context& context) const;
-  // The key of pages and seals, 32 bytes.
-  [[nodiscard]] absl::StatusOr<SecretBuffer> PageKey(const Context& context) const;
+  [[nodiscard]] absl::StatusOr<FileKeys> KeysOf(const Context& context) const;
 
  private:
   MasterKey() = default;

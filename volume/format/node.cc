@@ -18,6 +18,20 @@ bool IsName(absl::string_view text) {
          text.find('/') == absl::string_view::npos && text.find('\0') == absl::string_view::npos;
 }
 
+void SetSize(Node& node) {
+  node.size = node.inode.size;
+  if (!node.authenticated() || !node.inode.IsRegular()) return;
+  constexpr uint64_t kMost = uint64_t{E4C_MAX_PAGES} * kBlockSize;
+  node.size = 0;
+  if (node.inode.size < E4C_SIZE_BIAS) {
+    node.fault.Update(Fail(Reason::kSizeNotBiased, absl::StrCat("i_size is ", node.inode.size)));
+  } else if (node.inode.size - E4C_SIZE_BIAS > kMost) {
+    node.fault.Update(Fail(Reason::kFileTooLarge, absl::StrCat("i_size is ", node.inode.size)));
+  } else {
+    node.size = node.inode.size - E4C_SIZE_BIAS;
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<Node> ReadNode(const Image& image, uint32_t number) {
@@ -29,12 +43,13 @@ absl::StatusOr<Node> ReadNode(const Image& image, uint32_t number) {
     return node;
   }
   node.xattrs = *std::move(xattrs);
-  auto context = ContextOf(node.inode, node.xattrs);
-  if (context.ok()) {
-    node.context = *context;
-  } else {
-    node.fault = context.status();
-  }
+  Attribute attribute = ReadAttribute(node.inode, node.xattrs);
+  node.context = attribute.context;
+  node.place = attribute.place;
+  node.head = attribute.head;
+  node.state = attribute.state;
+  node.fault = std::move(attribute.fault);
+  SetSize(node);
   return node;
 }
 
@@ -81,7 +96,9 @@ absl::StatusOr<std::string> LinkTarget(const Image& image, const Node& link, con
   return target;
 }
 
-absl::StatusOr<uint32_t> FindPath(const Image& image, const KeyRing& keys, absl::string_view path) {
+absl::StatusOr<uint32_t> FindPath(
+    const Image& image, const KeyRing& keys, absl::string_view path,
+    const std::function<void(const Node& directory, const DirEntry& entry)>& step) {
   uint32_t at = EXT2_ROOT_INO;
   for (const absl::string_view part : absl::StrSplit(path, '/', absl::SkipEmpty())) {
     ASSIGN_OR_RETURN(const Node node, ReadNode(image, at));
@@ -94,6 +111,7 @@ absl::StatusOr<uint32_t> FindPath(const Image& image, const KeyRing& keys, absl:
     ForEachEntry(image, node.inode, findings, [&](const DirEntry& entry) {
       if (names.Read(entry).text != part) return true;
       found = entry.inode;
+      if (step) step(node, entry);
       return false;
     });
     if (found == 0) return Fail(Reason::kNotFound, Printable(path));

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "volume/ext4/directory.h"
 #include "volume/ext4/image.h"
+#include "volume/format/attribute.h"
 #include "volume/format/context.h"
 #include "volume/format/file_keys.h"
 
@@ -20,11 +22,20 @@ namespace ext4crypt::volume {
 struct Node {
   Inode inode;
   std::vector<Xattr> xattrs;
-  std::optional<Context> context;  // nullopt: not encrypted, or `fault`
-  // Why the context cannot be used; OK otherwise.
+  std::optional<Context> context;  // nullopt: not encrypted, or too damaged to be of use
+  std::optional<Mac> place;        // of authenticated inodes, and of special files
+  Mac head = {};
+  State state;
+  uint64_t size = 0;  // bytes: of an authenticated file i_size without the bias
+  // Why the inode is damaged; OK otherwise. `context` can be set all the same.
   absl::Status fault;
 
   [[nodiscard]] bool authenticated() const { return context && context->authenticated(); }
+  [[nodiscard]] MacSubject subject() const {
+    return {.mode = inode.mode,
+            .number = inode.number,
+            .context = context.has_value() ? &*context : nullptr};
+  }
 };
 
 // Error: kInodeUnreadable. Everything else is in Node::fault.
@@ -54,8 +65,10 @@ class NameReader {
                                                      const KeyRing& keys);
 
 // Follows `path` from the root; each part is a name in clear or a no-key name. Symbolic links are
-// not followed. Errors: kNotFound, kNotADirectory.
-[[nodiscard]] absl::StatusOr<uint32_t> FindPath(const Image& image, const KeyRing& keys,
-                                                absl::string_view path);
+// not followed. Checks nothing: `step`, if given, gets each directory on the way and the entry in
+// it. Errors: kNotFound, kNotADirectory.
+[[nodiscard]] absl::StatusOr<uint32_t> FindPath(
+    const Image& image, const KeyRing& keys, absl::string_view path,
+    const std::function<void(const Node& directory, const DirEntry& entry)>& step = nullptr);
 
 }  // namespace ext4crypt::volume

@@ -21,7 +21,7 @@ const EVP_CIPHER* CipherOf(uint8_t aead) {
 
 }  // namespace
 
-absl::StatusOr<PageOpener> PageOpener::Create(uint8_t aead, const SecretBuffer& key) {
+absl::StatusOr<PageOpener> PageOpener::Create(uint8_t aead, absl::Span<const uint8_t> key) {
   CipherCtxPtr ctx(EVP_CIPHER_CTX_new());
   const EVP_CIPHER* cipher = CipherOf(aead);
   if (ctx == nullptr || cipher == nullptr || key.size() != E4C_KEY_SIZE ||
@@ -31,14 +31,15 @@ absl::StatusOr<PageOpener> PageOpener::Create(uint8_t aead, const SecretBuffer& 
   return PageOpener(aead, std::move(ctx));
 }
 
-bool PageOpener::Open(uint8_t domain, uint64_t index, const e4c_slot& slot,
+bool PageOpener::Open(uint8_t domain, unsigned level, uint64_t index, const e4c_slot& slot,
                       absl::Span<const uint8_t> associated, absl::Span<const uint8_t> ciphertext,
                       absl::Span<uint8_t> text) {
   e4c_aad header = {};
-  std::memcpy(header.magic, E4C_AAD_MAGIC, sizeof(header.magic));
+  std::memcpy(header.magic, E4C_MAGIC, sizeof(header.magic));
   header.revision = E4C_FORMAT_REVISION;
   header.domain = domain;
   header.aead = aead_;
+  header.level = static_cast<uint8_t>(level);
   header.index = htole64(index);
   header.info = slot.info;  // both as on disk
   EVP_CIPHER_CTX* ctx = ctx_.get();
@@ -57,20 +58,27 @@ bool PageOpener::Open(uint8_t domain, uint64_t index, const e4c_slot& slot,
          EVP_DecryptFinal_ex(ctx, &nothing, &length) == 1;
 }
 
-bool PageOpener::OpenPage(uint64_t page, const e4c_slot& slot, absl::Span<const uint8_t> ciphertext,
-                          absl::Span<uint8_t> text) {
-  if (ciphertext.size() == kBlockSize && text.size() == kBlockSize &&
-      Open(E4C_DOMAIN_PAGE, page, slot, {}, ciphertext, text)) {
-    return true;
-  }
+bool PageOpener::OpenPage(uint64_t page, const e4c_slot& slot, absl::Span<const uint8_t> block,
+                          absl::Span<uint8_t> text, Place place) {
+  const size_t size = le32toh(slot.info);
+  const uint8_t domain = place == Place::kTail ? E4C_DOMAIN_TAIL_PAGE : E4C_DOMAIN_PAGE;
+  const bool good = size >= 1 && size <= kBlockSize && block.size() == kBlockSize &&
+                    text.size() == kBlockSize &&
+                    Open(domain, 0, page, slot, {}, block.first(size), text);
   // What the cipher made of a forged page must not reach anybody.
-  std::fill(text.begin(), text.end(), uint8_t{0});
-  return false;
+  std::fill(text.begin() + static_cast<ptrdiff_t>(good ? size : 0), text.end(), uint8_t{0});
+  return good;
 }
 
-bool PageOpener::SealMatches(uint32_t group, const e4c_tag_block& block) {
+bool PageOpener::SealMatches(unsigned level, uint32_t number, const e4c_tag_block& block) {
   const auto* slots = reinterpret_cast<const uint8_t*>(block.slot);
-  return Open(E4C_DOMAIN_SEAL, group, block.seal, {slots, sizeof(block.slot)}, {}, {});
+  return Open(E4C_DOMAIN_SEAL, level, number, block.seal, {slots, sizeof(block.slot)}, {}, {});
+}
+
+bool PageOpener::TailSealMatches(const e4c_slot& seal, absl::Span<const e4c_slot> slots) {
+  const auto* bytes = reinterpret_cast<const uint8_t*>(slots.data());
+  return Open(E4C_DOMAIN_TAIL_SEAL, 0, slots.size(), seal, {bytes, slots.size() * sizeof(seal)}, {},
+              {});
 }
 
 }  // namespace ext4crypt::volume

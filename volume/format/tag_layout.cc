@@ -22,7 +22,10 @@ std::optional<Extent> Cut(const Extent& extent, uint64_t begin, uint64_t end) {
 void Split(const std::vector<Extent>& extents, uint32_t inode, Layout& layout) {
   for (const Extent& extent : extents) {
     if (auto data = Cut(extent, 0, E4C_TAG_LBLK)) layout.data.push_back(*data);
-    if (auto tags = Cut(extent, E4C_TAG_LBLK, E4C_TAG_LBLK_END)) layout.tags.push_back(*tags);
+    if (auto tags = Cut(extent, E4C_TAG_LBLK, E4C_TAG_LBLK_END)) {
+      tags->logical += E4C_TAG_LBLK;
+      layout.tags.push_back(*tags);
+    }
     if (Cut(extent, E4C_TAG_LBLK_END, uint64_t{1} << 32)) {
       layout.findings.push_back({.reason = Reason::kReservedBlocksMapped,
                                  .inode = inode,
@@ -53,37 +56,32 @@ uint64_t Layout::WrittenPages() const {
   return count;
 }
 
-uint64_t Layout::GroupsThatExist() const {
+uint64_t Layout::MappedTagBlocks() const {
   uint64_t count = 0;
   for (const Extent& extent : tags) count += extent.length;
   return count;
 }
 
-uint32_t Layout::NextGroup(uint32_t group) const {
-  const uint64_t wanted = uint64_t{group} + 1;
-  for (auto it = std::lower_bound(
-           tags.begin(), tags.end(), wanted,
-           [](const Extent&extent, uint64_t block) { return extent.end() <= block; });
-       it != tags.end(); ++it) {
-    return static_cast<uint32_t>(std::max(it->logical, wanted));
-  }
-  return 0;
+std::optional<uint64_t> Layout::BlockOf(unsigned level, uint32_t number) const {
+  const uint64_t logical = uint64_t{kLevels[level].first_block} + number;
+  const Extent* extent = FindExtent(tags, logical);
+  if (extent == nullptr) return std::nullopt;
+  return extent->physical + (logical - extent->logical);
 }
 
-Layout LayOut(const Image& image, const Inode& inode) {
-  Layout layout;
-  ExtentTree tree = ReadExtents(image, inode);
+Layout LayOut(const Image& image, const Node& node) {
+  Layout layout = {.form = node.state.form, .height = node.state.height};
+  ExtentTree tree = ReadExtents(image, node.inode);
   layout.complete = tree.complete;
   layout.findings = std::move(tree.findings);
-  layout.pages = inode.size / kBlockSize + (inode.size % kBlockSize != 0 ? 1 : 0);
-  if (layout.pages > E4C_MAX_PAGES) {
-    layout.findings.push_back({.reason = Reason::kFileTooLarge, .inode = inode.number});
-    layout.pages = E4C_MAX_PAGES;
-  }
-  Split(tree.extents, inode.number, layout);
+  Split(tree.extents, node.inode.number, layout);
+  layout.pages = std::min<uint64_t>((node.size + kBlockSize - 1) / kBlockSize, E4C_MAX_PAGES);
   std::vector<GroupRange> ranges;
   for (const Extent& extent : layout.tags) {
-    ranges.push_back({static_cast<uint32_t>(extent.logical), static_cast<uint32_t>(extent.end())});
+    constexpr uint64_t kEnd = E4C_LEVEL_0_LBLK + E4C_LEVEL_0_BLOCKS;
+    if (extent.logical >= kEnd || layout.form != Form::kTree) continue;
+    ranges.push_back({static_cast<uint32_t>(extent.logical - E4C_LEVEL_0_LBLK),
+                      static_cast<uint32_t>(std::min(extent.end(), kEnd) - E4C_LEVEL_0_LBLK)});
   }
   for (const Extent& extent : layout.data) {
     if (extent.unwritten) continue;

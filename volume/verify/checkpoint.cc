@@ -24,7 +24,7 @@
 namespace ext4crypt::volume {
 namespace {
 
-constexpr char kCheckpointMagic[] = "ext4crypt-verify-2";
+constexpr char kCheckpointMagic[] = "ext4crypt-verify-3";
 constexpr uint32_t kPiece = 32768;
 constexpr size_t kLongestLine = size_t{1} << 20;
 constexpr size_t kMostFindings = 100000;

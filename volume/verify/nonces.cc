@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "volume/format/slot_tree.h"
+#include "volume/format/tail.h"
 
 namespace ext4crypt::volume {
 namespace {
@@ -14,10 +16,12 @@ namespace {
 // 24 bytes each: 192 MiB at most for a file however large.
 constexpr size_t kMostAtOnce = size_t{8} << 20;
 
+constexpr uint32_t kNode = UINT32_MAX;
+
 struct Use {
   std::array<uint8_t, E4C_NONCE_SIZE> nonce;
   uint32_t group;
-  uint32_t slot;  // in the block, 0 the seal
+  uint32_t slot;  // in the block, 0 the seal; kNode: the seal of a node, `group` its first one
 };
 
 uint32_t ShareOf(const uint8_t* nonce, uint32_t shares) {
@@ -27,19 +31,30 @@ uint32_t ShareOf(const uint8_t* nonce, uint32_t shares) {
   return mixed % shares;
 }
 
-void Collect(const e4c_tag_block& block, uint32_t group, uint32_t share, uint32_t shares,
-             std::vector<Use>& uses) {
-  const auto* slots = reinterpret_cast<const e4c_slot*>(&block);
-  for (uint32_t i = 0; i <= E4C_GROUP_SLOTS; ++i) {
-    if (i != 0 && le32toh(slots[i].info) != E4C_STATE_VALID) continue;
-    if (ShareOf(slots[i].nonce, shares) != share) continue;
-    Use use = {.group = group, .slot = i};
-    std::copy_n(slots[i].nonce, use.nonce.size(), use.nonce.begin());
+class Collector {
+ public:
+  Collector(uint32_t share, uint32_t shares) : share_(share), shares_(shares) {}
+  void Add(const e4c_slot& slot, uint32_t group, uint32_t place) {
+    if (ShareOf(slot.nonce, shares_) != share_) return;
+    Use use = {.group = group, .slot = place};
+    std::copy_n(slot.nonce, use.nonce.size(), use.nonce.begin());
     uses.push_back(use);
   }
-}
+  // The seal at `slots`[0] and the slots of pages behind it.
+  void AddSlots(const e4c_slot* slots, uint32_t count, uint32_t group) {
+    for (uint32_t i = 0; i < count; ++i) {
+      if (slots[i].info != 0) Add(slots[i], group, i + 1);
+    }
+  }
+  std::vector<Use> uses;
+
+ private:
+  const uint32_t share_;
+  const uint32_t shares_;
+};
 
 std::string PlaceOf(const Use& use) {
+  if (use.slot == kNode) return absl::StrCat("the seal of a node at group ", use.group);
   return use.slot == 0 ? absl::StrCat("the seal of group ", use.group)
                        : absl::StrCat("slot ", use.slot, " of group ", use.group);
 }
@@ -52,11 +67,11 @@ void Report(std::vector<Use>& uses, FindingList& findings) {
     if (uses[i - 1].nonce != uses[i].nonce) continue;
     const Use& use = uses[i];
     const std::string detail = absl::StrCat(PlaceOf(uses[i - 1]), " and ", PlaceOf(use));
-    if (use.slot == 0) {
+    if (use.slot == 0 || use.slot == kNode) {
       findings.Add(Reason::kNonceReused, detail);
     } else {
-      const uint64_t virtual_slot = uint64_t{use.group} * E4C_GROUP_SLOTS + use.slot - 1;
-      findings.AddPages(Reason::kNonceReused, virtual_slot == 0 ? 0 : virtual_slot - 1, 1, detail);
+      findings.AddPages(Reason::kNonceReused, FirstPageOfGroup(use.group) + use.slot - 1, 1,
+                        detail);
     }
   }
 }
@@ -64,19 +79,34 @@ void Report(std::vector<Use>& uses, FindingList& findings) {
 }  // namespace
 
 void FindReusedNonces(const Image& image, const Layout& layout, FindingList& findings) {
-  const uint64_t most = layout.GroupsThatExist() * (E4C_GROUP_SLOTS + 1);
+  const uint64_t most = layout.MappedTagBlocks() * (E4C_BLOCK_SLOTS + 1) + E4C_TAIL_PAGES + 1;
   const auto shares = static_cast<uint32_t>(most / kMostAtOnce + 1);
   e4c_tag_block block = {};
   const absl::Span<uint8_t> bytes(reinterpret_cast<uint8_t*>(&block), sizeof(block));
   for (uint32_t share = 0; share < shares; ++share) {
-    std::vector<Use> uses;
-    for (const Extent& extent : layout.tags) {
-      for (uint32_t i = 0; i < extent.length; ++i) {
-        if (!image.ReadBlocks(extent.physical + i, bytes).ok()) continue;
-        Collect(block, static_cast<uint32_t>(extent.logical) + i, share, shares, uses);
+    Collector collector(share, shares);
+    if (layout.form == Form::kTail) {
+      if (const auto tail = ReadTail(image, layout); tail.ok()) {
+        collector.Add(tail->seal, 0, 0);
+        collector.AddSlots(tail->slots.data(), static_cast<uint32_t>(tail->slots.size()), 0);
       }
     }
-    Report(uses, findings);
+    // What is mapped and does not exist holds slots of long ago. The slots of a node are the seals
+    // of what is below it.
+    SlotTree(image, layout, nullptr)
+        .Walk({.node =
+                   [&](unsigned level, uint32_t number, const e4c_tag_block& node) {
+                     collector.Add(node.seal,
+                                   static_cast<uint32_t>(number * kLevels[level].groups_each),
+                                   kNode);
+                   },
+               .tag_block =
+                   [&](uint32_t group, uint64_t at) {
+                     if (!image.ReadBlocks(at, bytes).ok()) return;
+                     collector.Add(block.seal, group, 0);
+                     collector.AddSlots(block.slot, E4C_BLOCK_SLOTS, group);
+                   }});
+    Report(collector.uses, findings);
   }
 }
 

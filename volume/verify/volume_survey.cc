@@ -8,8 +8,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/hex.h"
+#include "volume/format/head.h"
+#include "volume/verify/entry_check.h"
 #include "volume/verify/nonces.h"
-#include "volume/verify/policy_check.h"
 #include "volume/verify/worker_pool.h"
 
 namespace ext4crypt::volume {
@@ -59,13 +60,20 @@ uint64_t PagesOf(const ScanCounts& counts) {
 
 // One authenticated file under way; the last of its tasks to end reports it.
 struct FileJob {
-  FileJob(const Image& image, const Inode& inode, std::string at)
-      : path(std::move(at)), number(inode.number), layout(LayOut(image, inode)), list(number) {}
+  FileJob(const Image& image, const Node& of, std::string at)
+      : path(std::move(at)),
+        node(of),
+        number(of.inode.number),
+        layout(LayOut(image, node)),
+        list(number) {}
   std::string path;
+  Node node;
   uint32_t number;
   Layout layout;
-  uint8_t aead = 0;
-  SecretBuffer key;  // empty: none
+  // By the first of the tasks: deriving keys costs more than reading a small file.
+  std::once_flag prepared;
+  FileKeys keys;  // empty: none
+  absl::Status head;
   std::mutex mutex;
   FindingList list;
   ScanCounts counts;
@@ -97,6 +105,12 @@ class Survey::Impl {
   [[nodiscard]] const SurveyTotals& totals() const { return totals_; }
 
  private:
+  // Where an inode was met.
+  struct Parent {
+    const Node& directory;
+    const EntryChecker& checker;
+    absl::Span<const uint8_t> name;  // as it stands in the entry
+  };
   struct Pending {
     uint32_t inode;
     std::string path;
@@ -113,6 +127,7 @@ class Survey::Impl {
     const auto directory = ReadNode(image_, number);
     if (!directory.ok()) return;  // reported when it was met
     const NameReader names(*directory, keys_);
+    const EntryChecker checker(*directory, keys_);
     std::vector<Finding> faults;
     ForEachEntry(image_, directory->inode, faults, [&](const DirEntry& entry) {
       const NameReader::Name name = names.Read(entry);
@@ -120,14 +135,15 @@ class Survey::Impl {
       if (name.fault != Reason::kNone) {
         Report({.reason = name.fault, .inode = entry.inode}, child);
       }
-      Visit(entry.inode, child, &*directory);
+      const Parent parent = {*directory, checker, entry.name};
+      Visit(entry.inode, child, &parent);
       return true;
     });
     for (const Finding& fault : faults) Report(fault, path);
   }
 
   // `parent` nullptr: the root, or an inode without a name.
-  void Visit(uint32_t number, const std::string& path, const Node* parent) {
+  void Visit(uint32_t number, const std::string& path, const Parent* parent) {
     auto node = ReadNode(image_, number);
     if (!node.ok()) {
       Report({.reason = parent != nullptr ? Reason::kEntryDangling : Reason::kInodeUnreadable,
@@ -146,17 +162,31 @@ class Survey::Impl {
       }
       return;
     }
-    const bool root =
-        node->context.has_value() && (parent == nullptr || !parent->context.has_value() ||
-                                      PolicyOf(*parent->context) != PolicyOf(*node->context));
+    const bool root = node->context.has_value() &&
+                      (parent == nullptr || !parent->directory.context.has_value() ||
+                       PolicyOf(*parent->directory.context) != PolicyOf(*node->context));
     CheckNode(*node, path, root);
   }
 
-  void CheckAgainstParent(const Node& parent, const Node& child, const std::string& path) {
-    std::string detail;
-    const Reason reason = ComparePolicies(parent, child, detail);
-    if (reason == Reason::kNone) return;
-    Report({.reason = reason, .inode = child.inode.number, .detail = detail}, path);
+  void CheckAgainstParent(const Parent& parent, const Node& child, const std::string& path) {
+    const EntryChecker::Verdict verdict = parent.checker.Check(child, parent.name);
+    if (verdict.reason == Reason::kNone) return;
+    Report({.reason = verdict.reason, .inode = child.inode.number, .detail = verdict.detail}, path);
+  }
+
+  // Of a directory or a symbolic link; files have their jobs.
+  void CheckHeadOf(const Node& node, const std::string& path) {
+    const MasterKey* master =
+        node.authenticated() ? keys_.Find(node.context->identifier()) : nullptr;
+    if (master == nullptr || !node.fault.ok()) return;
+    auto keys = master->KeysOf(*node.context);
+    const absl::Status head =
+        keys.ok() ? CheckHead(image_, node, nullptr, keys->head()) : keys.status();
+    if (head.ok()) return;
+    Report({.reason = ReasonOf(head),
+            .inode = node.inode.number,
+            .detail = std::string(head.message())},
+           path);
   }
 
   void CheckNode(const Node& node, const std::string& path, bool root) {
@@ -172,14 +202,20 @@ class Survey::Impl {
     }
     Count(node, path, root);
     if (node.inode.IsDirectory()) {
+      CheckHeadOf(node, path);
       pending_.push_back({number, path});
     } else if (node.inode.IsSymlink() && node.inode.IsEncrypted() && node.fault.ok()) {
       const auto target = LinkTarget(image_, node, keys_);
-      if (!target.ok()) Report({.reason = ReasonOf(target.status()), .inode = number}, path);
+      if (!target.ok()) {
+        Report({.reason = ReasonOf(target.status()), .inode = number}, path);
+      } else {
+        CheckHeadOf(node, path);
+      }
     } else if (node.inode.IsRegular() && node.authenticated()) {
-      StartFile(node, path);
+      // What is damaged in itself has contents for nobody, and has been reported.
+      if (node.fault.ok()) StartFile(node, path);
     } else if (node.inode.IsRegular() && node.context.has_value() &&
-               !LayOut(image_, node.inode).tags.empty()) {
+               !LayOut(image_, node).tags.empty()) {
       Report({.reason = Reason::kDowngraded, .inode = number, .detail = "it has tag blocks"}, path);
     }
   }
@@ -191,9 +227,9 @@ class Survey::Impl {
       if (totals_.per_user_paths.size() < kMostPathsKept) totals_.per_user_paths.push_back(path);
     }
     if (!node.context.has_value()) {
-      if (!node.inode.IsRegular()) return;
+      if (!node.inode.IsRegular() || node.inode.IsEncrypted()) return;
       ++totals_.plain_files;
-      totals_.plain_bytes += node.inode.size;
+      totals_.plain_bytes += node.size;
       return;
     }
     const auto [it, fresh] = totals_.policies.try_emplace(PolicyOf(*node.context));
@@ -216,22 +252,15 @@ class Survey::Impl {
     if (node.inode.IsSymlink()) ++totals.symlinks;
     if (!node.inode.IsRegular()) return;
     ++totals.files;
-    totals.bytes += node.inode.size;
+    totals.bytes += node.size;
   }
 
   void StartFile(const Node& node, const std::string& path) {
-    auto job = std::make_shared<FileJob>(image_, node.inode, path);
+    auto job = std::make_shared<FileJob>(image_, node, path);
     PolicyTotals& totals = totals_.policies[PolicyOf(*node.context)];
     totals.written_pages += job->layout.WrittenPages();
-    totals.tag_blocks += job->layout.GroupsThatExist();
+    totals.tag_blocks += job->layout.MappedTagBlocks();
     if (options_.checkpoint != nullptr && options_.checkpoint->IsDone(node.inode.number)) return;
-    job->aead = node.context->aead();
-    // Keys are locked memory between guard pages: not for a file without contents.
-    const MasterKey* master =
-        job->layout.groups.empty() ? nullptr : keys_.Find(node.context->identifier());
-    if (master != nullptr) {
-      if (auto key = master->PageKey(*node.context); key.ok()) job->key = *std::move(key);
-    }
     std::shared_ptr<FileJob> owner(job.get(), [this, job](FileJob*) { EndFile(*job); });
     job.reset();
     pool_.Submit([this, owner] { CheckWhole(*owner); });
@@ -244,10 +273,31 @@ class Survey::Impl {
     }
   }
 
+  void Prepare(FileJob& job) {
+    std::call_once(job.prepared, [&] {
+      const MasterKey* master = keys_.Find(job.node.context->identifier());
+      if (master == nullptr) return;
+      auto keys = master->KeysOf(*job.node.context);
+      job.head = keys.ok() ? CheckHead(image_, job.node, &job.layout, keys->head()) : keys.status();
+      if (keys.ok()) job.keys = *std::move(keys);
+    });
+  }
+  // nullopt: no key.
+  [[nodiscard]] static std::optional<PageOpener> OpenerOf(const FileJob& job) {
+    if (job.keys.empty()) return std::nullopt;
+    auto made = PageOpener::Create(job.node.context->aead(), job.keys.page());
+    return made.ok() ? std::optional<PageOpener>(*std::move(made)) : std::nullopt;
+  }
+
   void CheckWhole(FileJob& job) {
+    Prepare(job);
     FindingList list(job.number);
-    Scanner(image_, job.layout, nullptr, nullptr, list).ScanFile();
-    FindReusedNonces(image_, job.layout, list);
+    if (!job.head.ok()) list.Add(ReasonOf(job.head), job.head.message());
+    std::optional<PageOpener> opener = OpenerOf(job);
+    Scanner(image_, job.layout, opener ? &*opener : nullptr, nullptr, list,
+            {.head_failed = !job.head.ok()})
+        .ScanFile();
+    if (job.head.ok()) FindReusedNonces(image_, job.layout, list);
     const std::lock_guard<std::mutex> lock(job.mutex);
     job.list.AddAll(list.findings());
   }
@@ -263,14 +313,11 @@ class Survey::Impl {
       pages_done_ += PagesOf(before->counts);
       return;
     }
-    std::optional<PageOpener> opener;
-    if (!job.key.empty()) {
-      auto made = PageOpener::Create(job.aead, job.key);
-      if (!made.ok()) return;
-      opener = *std::move(made);
-    }
+    Prepare(job);
+    std::optional<PageOpener> opener = OpenerOf(job);
     FindingList list(job.number);
-    Scanner scanner(image_, job.layout, opener ? &*opener : nullptr, nullptr, list);
+    Scanner scanner(image_, job.layout, opener ? &*opener : nullptr, nullptr, list,
+                    {.head_failed = !job.head.ok()});
     scanner.ScanGroups(first, end);
     if (checkpoint != nullptr && end - first == kGroupsPerTask) {
       checkpoint->AddPart(job.number, first, {scanner.counts(), list.findings()});

@@ -26,16 +26,14 @@ std::vector<Place> WrittenPages(absl::Span<const uint8_t> bytes, const Session& 
     for (const char* file : {"/f0", "/f1", "/db"}) {
       const auto number = volume::FindPath(**image, keys, "/d/w" + std::to_string(worker) + file);
       if (!number.ok()) continue;
-      const auto inode = (*image)->ReadInode(*number);
-      const volume::Layout layout = volume::LayOut(**image, *inode);
+      const auto node = volume::ReadNode(**image, *number);
+      const volume::Layout layout = volume::LayOut(**image, *node);
       for (const volume::Extent& extent : layout.data) {
-        if (extent.unwritten || extent.logical * kPage >= inode->size) continue;
-        const volume::Extent* tags =
-            volume::FindExtent(layout.tags, volume::GroupOfPage(extent.logical));
-        if (tags == nullptr) continue;
-        const uint64_t block = tags->physical + volume::GroupOfPage(extent.logical) - tags->logical;
+        if (extent.unwritten || extent.logical * kPage >= node->size) continue;
+        const auto block = layout.BlockOf(0, volume::GroupOfPage(extent.logical));
+        if (!block.has_value()) continue;
         places.push_back({extent.physical * kPage,
-                          block * kPage + (volume::PlaceOfPage(extent.logical) + 1) * 32});
+                          *block * kPage + (volume::PlaceOfPage(extent.logical) + 1) * 32});
       }
     }
   }

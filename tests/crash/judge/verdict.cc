@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "contents.h"
 #include "sqlite_judge.h"
+#include "volume/format/head.h"
 #include "volume/verify/volume_survey.h"
 
 namespace crash {
@@ -39,11 +40,16 @@ FileOnDisk ReadFile(const volume::Image& image, const volume::KeyRing& keys,
     return file;
   }
   file.exists = true;
-  file.size = node->inode.size;
+  file.size = node->size;
   const volume::MasterKey* master = keys.Find(node->context->identifier());
-  const auto key = master->PageKey(*node->context);
-  auto opener = volume::PageOpener::Create(node->context->aead(), *key);
-  const volume::Layout layout = volume::LayOut(image, node->inode);
+  const auto file_keys = master->KeysOf(*node->context);
+  auto opener = volume::PageOpener::Create(node->context->aead(), file_keys->page());
+  const volume::Layout layout = volume::LayOut(image, *node);
+  const absl::Status head = volume::CheckHead(image, *node, &layout, file_keys->head());
+  if (!head.ok()) {
+    file.faults.push_back(
+        absl::StrCat(path, ": ", std::string(volume::ReasonName(volume::ReasonOf(head)))));
+  }
   volume::FindingList findings(*number);
   PageKeeper keeper(file);
   volume::Scanner scanner(image, layout, &*opener, &keeper, findings);

@@ -33,6 +33,15 @@ void Fill(ImageBuilder& builder) {
   builder.AddFile(dir, "sparse", builder.NewContext(), 5000000000,
                   {0, 125, 126, 127, 252, 253, 90000, 1200000}, {5, 7, 300});
   builder.AddSymlink(dir, "link", builder.NewContext(), "target");
+  FileShape tail;
+  tail.tail = true;
+  tail.text_bytes = 1000;
+  builder.AddFile(dir, "tail", builder.NewContext(), 2 * kBlockSize + 500, {0, 1, 2}, {}, tail);
+  FileShape tall;
+  tall.height = E4C_MAX_HEIGHT;
+  builder.AddFile(dir, "tall", builder.NewContext(), uint64_t{E4C_MAX_PAGES} * kBlockSize,
+                  {0, E4C_MAX_PAGES - 1}, {}, tall);
+  builder.AddSpecial(dir, "pipe", LINUX_S_IFIFO | 0640, 0, EXT2_FT_FIFO);
   const Context chacha = builder.NewContext(E4C_AEAD_CHACHA20_POLY1305);
   const uint32_t other = builder.AddDirectory(dir, "c", &chacha);
   builder.AddFile(other, "f", builder.NewContext(E4C_AEAD_CHACHA20_POLY1305), 4096, {0});

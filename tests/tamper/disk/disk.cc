@@ -121,7 +121,7 @@ std::optional<uint64_t> Disk::Physical(uint32_t ino, uint32_t logical) const {
 std::optional<uint64_t> Disk::SlotAt(uint32_t ino, uint32_t page) const {
   const auto block = Physical(ino, kTagLblk + GroupOf(page));
   if (!block) return std::nullopt;
-  return *block * kBlock + ((page + 1) % kGroupSlots + 1) * kSlotBytes;
+  return *block * kBlock + (page % kGroupSlots + 1) * kSlotBytes;
 }
 
 void Disk::XattrList(uint64_t first, uint64_t values, uint64_t end, std::vector<Xattr>& out) const {
@@ -150,7 +150,7 @@ std::vector<Xattr> Disk::Xattrs(uint32_t ino) const {
 
 std::optional<uint64_t> Disk::ContextAt(uint32_t ino) const {
   for (const Xattr& xattr : Xattrs(ino)) {
-    const bool whole = xattr.value_size == kContextBytes && xattr.value + kContextBytes <= image_.size();
+    const bool whole = (xattr.value_size == kContextBytes || xattr.value_size == kAttributeBytes) && xattr.value + xattr.value_size <= image_.size();
     if (xattr.index == kXattrEncryption && xattr.name == "c" && whole) return xattr.value;
   }
   return std::nullopt;

@@ -12,11 +12,14 @@
 namespace tamper {
 
 constexpr uint64_t kBlock = 4096;
-constexpr uint32_t kTagLblk = 0x7F000000;
-constexpr uint32_t kTagEnd = 0x80000000;
+constexpr uint32_t kTagLblk = 0x50000000;   // tag blocks, then the nodes
+constexpr uint32_t kNodeLblk = 0x50A80000;  // of level 1
+constexpr uint32_t kTagEnd = 0x50C00000;
+constexpr uint64_t kSizeBias = 0xA0C00000000;
 constexpr uint32_t kGroupSlots = 127;
 constexpr uint64_t kSlotBytes = 32;
 constexpr uint64_t kContextBytes = 40;
+constexpr uint64_t kAttributeBytes = 68;  // context, place, head, state
 constexpr uint8_t kXattrUser = 1;
 constexpr uint8_t kXattrEncryption = 9;
 
@@ -78,7 +81,7 @@ class Disk {
   [[nodiscard]] std::optional<Extent> Find(uint32_t ino, uint32_t logical) const;
   [[nodiscard]] std::optional<uint64_t> Physical(uint32_t ino, uint32_t logical) const;
 
-  // Where the slot of a page stands.
+  // Where the slot of a page stands, in a file of form TREE.
   [[nodiscard]] std::optional<uint64_t> SlotAt(uint32_t ino, uint32_t page) const;
   [[nodiscard]] std::vector<Xattr> Xattrs(uint32_t ino) const;
   [[nodiscard]] std::optional<uint64_t> ContextAt(uint32_t ino) const;
@@ -92,6 +95,6 @@ class Disk {
   uint32_t inodes_, inodes_per_group_, descriptor_size_;
 };
 
-inline uint32_t GroupOf(uint32_t page) { return (page + 1) / kGroupSlots; }
+inline uint32_t GroupOf(uint32_t page) { return page / kGroupSlots; }
 
 }  // namespace tamper

@@ -40,10 +40,11 @@ constexpr std::array kDirentFields = {Field{"inode", 0, 4}, Field{"length", 4, 2
 constexpr std::array kFlagBits = {inode::kEncrypt, inode::kExtents, inode::kInlineData, inode::kVerity, inode::kEaInode, inode::kCasefold,
                                   inode::kJournalData, inode::kIndex, inode::kHugeFile, inode::kDax, 0x10u /* immutable */,
                                   0x20u /* append */, 0x20000000u /* project */};
-constexpr std::array<uint64_t, 16> kSizes = {0, 1, 4095, 4096, 4097, 126 * 4096, 127 * 4096, 0x7FFFFFFF, uint64_t{0x7F000000} << 12,
-                                             (uint64_t{0x7F000000} << 12) + 1, (uint64_t{0x7F000000} << 12) - 4096, uint64_t{1} << 44,
-                                             (uint64_t{1} << 44) + 8192, uint64_t{1} << 62, INT64_MAX, UINT64_MAX};
-constexpr std::array<uint32_t, 14> kLogicals = {0, 1, 125, 126, 127, 253, 0x7EFFFFF0, 0x7EFFFFFF, kTagLblk, kTagLblk + 1, kTagLblk + 2,
+constexpr uint64_t kLargest = kSizeBias + (uint64_t{kTagLblk} << 12);
+constexpr std::array<uint64_t, 16> kSizes = {0, 1, 4096, kSizeBias - 1, kSizeBias, kSizeBias + 1, kSizeBias + 4095, kSizeBias + 4096,
+                                             kSizeBias + 127 * 4096, kSizeBias + 128 * 4096, kLargest - 4096, kLargest, kLargest + 1,
+                                             uint64_t{1} << 44, INT64_MAX, UINT64_MAX};
+constexpr std::array<uint32_t, 14> kLogicals = {0, 1, 126, 127, 253, 254, kTagLblk - 1, kTagLblk, kTagLblk + 1, kTagLblk + 2, kNodeLblk,
                                                 kTagEnd - 1, kTagEnd, 0xFFFFFFFF};
 constexpr std::array<uint32_t, 8> kLengths = {0, 1, 2, 32767, 32768, 32769, 32770, 65535};
 
@@ -271,7 +272,7 @@ class Mutator {
     const uint32_t ino = rng_.one_in(2) ? Pick(inodes_) : Pick(files_);
     const auto at = disk_.ContextAt(ino);
     if (!at) return;
-    const uint64_t byte = rng_.one_in(2) ? rng_.below(8) : rng_.below(kContextBytes);
+    const uint64_t byte = rng_.one_in(2) ? rng_.below(8) : rng_.below(kAttributeBytes);
     auto place = disk_.Bytes(*at + byte, 1);
     place[0] = rng_.one_in(2) ? static_cast<uint8_t>(place[0] ^ (1u << rng_.below(8))) : static_cast<uint8_t>(rng_.below(4));
     Say("inode %u: context byte %u is %u", ino, static_cast<unsigned>(byte), place[0]);
