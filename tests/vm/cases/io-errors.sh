@@ -69,13 +69,13 @@ healthy
 same "reads once the disk does" "$(page 50)" old-050
 again
 faults error_reads "$tags" 1
-same "a tag block that cannot be read" "$(page 125) $(page 126) $(page 252) $(page 253)" "old-125 pread:E pread:E old-253"
+same "a tag block that cannot be read" "$(page 126) $(page 127) $(page 253) $(page 254)" "old-126 pread:E pread:E old-254"
 refuses "nor can its pages be overwritten in part" 'Input/output' put 130 new
 head -c 4096 /dev/zero | tr '\0' n | dd of=$F bs=4096 seek=131 conv=notrunc 2>/dev/null
 refuses "and fsync tells of one overwritten as a whole" 'Input/output|EIO' sync $F
 healthy
 again
-same "they are as they were" "$(page 126) $(page 130) $(page 131)" "old-126 old-130 old-131"
+same "they are as they were" "$(page 127) $(page 130) $(page 131)" "old-127 old-130 old-131"
 check "and can be overwritten" put 131 new-131
 same "no I/O error was taken for forgery" "$(failures_counted)" 0
 
