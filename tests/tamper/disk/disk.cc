@@ -22,6 +22,7 @@ Disk::Disk(std::span<uint8_t> image) : image_(image) {
   inodes_ = Get32(super::kAt);
   blocks_ = Get32(super::kAt + 4);
   inodes_per_group_ = Get32(super::kAt + 0x28);
+  blocks_per_group_ = Get32(super::kAt + 0x20);
   inode_size_ = Get16(super::kAt + 0x58);
   descriptor_size_ = (Get32(super::kIncompat) & 0x80) != 0 ? Get16(super::kAt + 0xFE) : 32;
   if (blocks_ * kBlock > image.size()) throw std::runtime_error("the image is shorter than its file system");
@@ -45,7 +46,7 @@ void Disk::Put32(uint64_t at, uint32_t value) { std::memcpy(image_.subspan(at, 4
 
 uint64_t Disk::InodeAt(uint32_t ino) const {
   const uint32_t group = (ino - 1) / inodes_per_group_;
-  const uint64_t table = Get32(kBlock + uint64_t{group} * descriptor_size_ + 8);
+  const uint64_t table = Get32(Descriptor(group) + 8);
   return table * kBlock + (ino - 1) % inodes_per_group_ * inode_size_;
 }
 
@@ -154,6 +155,44 @@ std::optional<uint64_t> Disk::ContextAt(uint32_t ino) const {
     if (xattr.index == kXattrEncryption && xattr.name == "c" && whole) return xattr.value;
   }
   return std::nullopt;
+}
+
+std::optional<uint64_t> Disk::EntryAt(uint32_t directory, uint32_t ino) const {
+  for (const Extent& extent : Extents(directory)) {
+    for (uint64_t block = extent.physical; block < extent.physical + extent.length; ++block) {
+      for (uint64_t at = 0, length = 0; at + 12 <= kBlock; at += length) {
+        const uint64_t entry = block * kBlock + at;
+        length = Get16(entry + 4);
+        if (length < 12) break;
+        // Not "." and "..", which are shorter.
+        if (Get32(entry) == ino && Get16(entry + 6) % 256 > 2) return entry;
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+uint64_t Disk::TakeBlock() {
+  // From the end, where nothing else is looked for.
+  for (uint64_t block = blocks_ - 1; block > 0; --block) {
+    const auto group = static_cast<uint32_t>(block / blocks_per_group_), bit = static_cast<uint32_t>(block % blocks_per_group_);
+    uint8_t& byte = image_[uint64_t{Get32(Descriptor(group))} * kBlock + bit / 8];
+    if ((byte >> bit % 8 & 1) != 0) continue;
+    byte |= static_cast<uint8_t>(1 << bit % 8);
+    Put16(Descriptor(group) + 12, Get16(Descriptor(group) + 12) - 1u);
+    Put32(super::kFreeBlocks, Get32(super::kFreeBlocks) - 1);
+    return block;
+  }
+  throw std::runtime_error("no free block");
+}
+
+void Disk::TakeInode(uint32_t ino) {
+  const uint32_t group = (ino - 1) / inodes_per_group_, bit = (ino - 1) % inodes_per_group_;
+  uint8_t& byte = image_[uint64_t{Get32(Descriptor(group) + 4)} * kBlock + bit / 8];
+  if ((byte >> bit % 8 & 1) != 0) throw std::runtime_error("the inode is in use");
+  byte |= static_cast<uint8_t>(1 << bit % 8);
+  Put16(Descriptor(group) + 14, Get16(Descriptor(group) + 14) - 1u);
+  Put32(super::kFreeInodes, Get32(super::kFreeInodes) - 1);
 }
 
 }  // namespace tamper

@@ -30,8 +30,13 @@ constexpr uint64_t kMode = 0, kSize = 4, kLinks = 26, kBlocks = 28, kFlags = 32,
 constexpr uint32_t kIndex = 0x1000, kJournalData = 0x4000, kHugeFile = 0x40000, kExtents = 0x80000, kVerity = 0x100000,
                    kEaInode = 0x200000, kDax = 0x2000000, kEncrypt = 0x800, kInlineData = 0x10000000, kCasefold = 0x40000000;
 }  // namespace inode
+// In the attribute `c`; state: form, height, LINKED, sequence number.
+namespace attribute {
+constexpr uint64_t kPlace = 40, kHead = 52, kState = 64, kMacBytes = 12;
+constexpr uint32_t kForm = 3, kEmpty = 0, kTree = 2, kHeight = 0x1C, kHeightShift = 2, kLinked = 0x20, kSequenceShift = 8;
+}  // namespace attribute
 namespace super {
-constexpr uint64_t kAt = 1024, kIncompat = kAt + 0x60, kRoCompat = kAt + 0x64, kLastOrphan = kAt + 0xE8;
+constexpr uint64_t kAt = 1024, kIncompat = kAt + 0x60, kRoCompat = kAt + 0x64, kFreeBlocks = kAt + 0xC, kFreeInodes = kAt + 0x10, kLastOrphan = kAt + 0xE8;
 }
 
 // One leaf entry of an extent tree: 12 bytes at `at`.
@@ -85,14 +90,25 @@ class Disk {
   [[nodiscard]] std::optional<uint64_t> SlotAt(uint32_t ino, uint32_t page) const;
   [[nodiscard]] std::vector<Xattr> Xattrs(uint32_t ino) const;
   [[nodiscard]] std::optional<uint64_t> ContextAt(uint32_t ino) const;
+  // Where the entries of the attributes in the body begin; their values count from there.
+  [[nodiscard]] uint64_t BodyAt(uint32_t ino) const { return InodeAt(ino) + 128 + Get16(InodeAt(ino) + inode::kExtraSize) + 4; }
+
+  // The entry of a directory that names an inode.
+  [[nodiscard]] std::optional<uint64_t> EntryAt(uint32_t directory, uint32_t ino) const;
+
+  // Marks a free block used, and returns it. Throws std::runtime_error.
+  uint64_t TakeBlock();
+  // Marks an inode used that was freed.
+  void TakeInode(uint32_t ino);
 
  private:
+  [[nodiscard]] uint64_t Descriptor(uint32_t group) const { return kBlock + uint64_t{group} * descriptor_size_; }
   void Node(uint64_t at, int depth_left, std::vector<uint64_t>& nodes, std::vector<Extent>* extents) const;
   void XattrList(uint64_t first, uint64_t values, uint64_t end, std::vector<Xattr>& out) const;
 
   std::span<uint8_t> image_;
   uint64_t blocks_, inode_size_;
-  uint32_t inodes_, inodes_per_group_, descriptor_size_;
+  uint32_t inodes_, inodes_per_group_, blocks_per_group_, descriptor_size_;
 };
 
 inline uint32_t GroupOf(uint32_t page) { return page / kGroupSlots; }

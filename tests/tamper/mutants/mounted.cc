@@ -40,12 +40,12 @@ void* SharedMemory(size_t size) {
 void ToKernelLog(const std::string& text) { std::ofstream("/dev/kmsg") << "<4>" << text << std::endl; }
 
 // In the child. 0: as it should be.
-int MountAndWalk(const Plan& plan, uint64_t seed, const Mutant& mutant, const Truths& truths, Shared& shared) {
+int MountAndWalk(const Plan& plan, uint64_t seed, const Truths& truths, Shared& shared) {
   if (::mount(plan.device.c_str(), plan.mount.c_str(), plan.fstype.c_str(), 0, "errors=continue") != 0) return 0;
   ++shared.mounted;
   uint8_t identifier[16];
   if (seed % 16 != 0) AddKey(plan.mount, identifier);  // without the key everything else must hold as well
-  const std::string wrong = Walk(plan.mount, seed, truths, mutant.not_comparable, kWalkSeconds, shared.counts);
+  const std::string wrong = Walk(plan.mount, seed, truths, kWalkSeconds, shared.counts);
   std::snprintf(shared.wrong, sizeof(shared.wrong), "%s", wrong.c_str());
   if (::umount2(plan.mount.c_str(), 0) == 0) return wrong.empty() ? 0 : 1;
   std::snprintf(shared.wrong, sizeof(shared.wrong), "cannot unmount: %s", strerrorname_np(errno));
@@ -81,7 +81,7 @@ int RunMounted(const std::vector<uint8_t>& base, const Truths& truths, const Pla
     WriteDevice(plan.device, image);
     ToKernelLog("mutant " + std::to_string(seed));
     const pid_t child = ::fork();
-    if (child == 0) ::_exit(MountAndWalk(plan, seed, mutant, truths, *shared));
+    if (child == 0) ::_exit(MountAndWalk(plan, seed, truths, *shared));
     const int status = child < 0 ? 127 : WaitFor(child);
     if (status == 0) continue;
     std::printf("mutant %llu: %s\n", static_cast<unsigned long long>(seed),

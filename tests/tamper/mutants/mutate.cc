@@ -70,11 +70,13 @@ class Mutator {
   Mutant Run() {
     using Change = void (Mutator::*)();
     // What is listed twice comes twice as often.
-    constexpr std::array<Change, 24> kChanges = {
+    constexpr std::array<Change, 32> kChanges = {
         &Mutator::InodeField,  &Mutator::InodeField,    &Mutator::FlagBit,       &Mutator::SizeValue,  &Mutator::FileType,     &Mutator::HeaderField,
         &Mutator::EntryField,  &Mutator::EntryField,    &Mutator::EntryRetarget, &Mutator::EntryState, &Mutator::EntryMove,    &Mutator::EntryRetarget,
         &Mutator::EntryAppend, &Mutator::SlotBits,      &Mutator::SealField,     &Mutator::SlotsSwap,  &Mutator::BlocksSwap,   &Mutator::BlockZero,
-        &Mutator::ContextByte, &Mutator::XattrAnything, &Mutator::DirentField,   &Mutator::DataBit,    &Mutator::InodePartSwap, &Mutator::OrphanOrFeature};
+        &Mutator::ContextByte, &Mutator::XattrAnything, &Mutator::DirentField,   &Mutator::DataBit,    &Mutator::InodePartSwap, &Mutator::OrphanOrFeature,
+        &Mutator::StateValue,  &Mutator::StateValue,    &Mutator::AttributePart, &Mutator::AttributePart, &Mutator::InodeClone, &Mutator::NamesSwap,
+        &Mutator::NodeSlot,    &Mutator::NodeSlot};
     for (uint64_t left = rng_.between(1, 8); left > 0; --left) (this->*Pick(kChanges))();
     return std::move(mutant_);
   }
@@ -103,6 +105,7 @@ class Mutator {
       if (!regular || (disk_.Flags(ino) & inode::kEncrypt) == 0) continue;
       for (uint64_t i = 0; i < extent.length; ++i) {
         (extent.logical >= kTagLblk ? tags_ : data_).push_back(extent.physical + i);
+        if (extent.logical >= kNodeLblk) tag_nodes_.push_back(extent.physical + i);
       }
     }
     for (const uint64_t node : disk_.ExtentNodes(ino)) {
@@ -146,21 +149,16 @@ class Mutator {
     }
     Say("%s: field %s at byte %llu", what, field.name, static_cast<unsigned long long>(at));
   }
-  void LooseIfPlain(uint32_t ino) {
-    if ((disk_.Flags(ino) & inode::kEncrypt) == 0) mutant_.not_comparable.insert(ino);
-  }
   uint32_t AnyInode() { return rng_.one_in(4) ? Pick(inodes_) : Pick(files_); }
 
   void InodeField() {
     const uint32_t ino = AnyInode();
     SetField("inode", disk_.InodeAt(ino), Pick(kInodeFields));
-    LooseIfPlain(ino);
   }
   void FlagBit() {
     const uint32_t ino = AnyInode(), bit = Pick(kFlagBits);
     disk_.Put32(disk_.InodeAt(ino) + inode::kFlags, disk_.Flags(ino) ^ bit);
     Say("inode %u: flag 0x%x", ino, bit);
-    LooseIfPlain(ino);
   }
   void SizeValue() {
     const uint32_t ino = AnyInode();
@@ -277,6 +275,53 @@ class Mutator {
     place[0] = rng_.one_in(2) ? static_cast<uint8_t>(place[0] ^ (1u << rng_.below(8))) : static_cast<uint8_t>(rng_.below(4));
     Say("inode %u: context byte %u is %u", ino, static_cast<unsigned>(byte), place[0]);
   }
+  // Form, height and LINKED, mostly such as are allowed.
+  void StateValue() {
+    const uint32_t ino = rng_.one_in(3) ? Pick(inodes_) : Pick(files_);
+    const auto at = disk_.ContextAt(ino);
+    if (!at) return;
+    const uint32_t before = disk_.Get32(*at + attribute::kState);
+    uint32_t state = before;
+    switch (rng_.below(5)) {
+      case 0: state = (state & ~(attribute::kForm | attribute::kHeight)) | static_cast<uint32_t>(rng_.below(2)); break;
+      case 1: state = (state & ~attribute::kForm) | attribute::kTree; break;
+      case 2: state = (state & ~attribute::kHeight) | static_cast<uint32_t>(rng_.below(6)) << attribute::kHeightShift; break;
+      case 3: state ^= attribute::kLinked; break;
+      default: state ^= 1u << rng_.below(32);
+    }
+    disk_.Put32(*at + attribute::kState, state);
+    Say("inode %u: state 0x%x in place of 0x%x", ino, state, before);
+  }
+  // Place, head, state, or all of the attribute, exchanged with those of another inode or copied from there.
+  void AttributePart() {
+    const uint32_t a = Pick(files_), b = AnyInode();
+    const auto from = disk_.ContextAt(a), to = disk_.ContextAt(b);
+    if (!from || !to) return;
+    const auto [what, offset, count] = Pick(std::array<std::tuple<const char*, uint64_t, uint64_t>, 5>{
+        std::tuple{"places", attribute::kPlace, attribute::kMacBytes}, {"heads", attribute::kHead, attribute::kMacBytes}, {"states", attribute::kState, uint64_t{4}},
+        {"heads and states", attribute::kHead, attribute::kMacBytes + 4}, {"attributes", uint64_t{0}, kAttributeBytes}});
+    if (rng_.one_in(3)) std::ranges::copy(disk_.Bytes(*from + offset, count), disk_.Bytes(*to + offset, count).begin());
+    SwapBytes(what, *from + offset, *to + offset, count);
+  }
+  void InodeClone() {
+    const uint32_t a = Pick(files_), b = AnyInode();
+    if (a == b) return;
+    std::ranges::copy(disk_.Bytes(disk_.InodeAt(a), disk_.inode_size()), disk_.Bytes(disk_.InodeAt(b), disk_.inode_size()).begin());
+    Say("inode %u is a copy of %u", b, a);
+  }
+  // What two names lead to.
+  void NamesSwap() { SwapBytes("inodes of names", Pick(dirents_), Pick(dirents_), 4); }
+  // In the nodes above the tag blocks: a slot becomes zero, another's, or other bits.
+  void NodeSlot() {
+    if (tag_nodes_.empty()) return;
+    const uint64_t slots = Pick(tag_nodes_) * kBlock, at = slots + kSlotBytes * (1 + rng_.below(4));
+    switch (rng_.below(4)) {
+      case 0: std::ranges::fill(disk_.Bytes(at, kSlotBytes), uint8_t{0}); return Say("slot of a node at byte %llu zeroed", static_cast<unsigned long long>(at));
+      case 1: return SwapBytes("slots of nodes", at, Pick(tag_nodes_) * kBlock + kSlotBytes * rng_.below(5), kSlotBytes);
+      case 2: return SwapBytes("node and tag block", slots, Pick(tags_) * kBlock, kBlock);
+      default: SetField("slot of a node", at, Field{"tag", 4 * rng_.below(8), 4});
+    }
+  }
   void XattrAnything() {
     const Attribute attribute = Pick(xattrs_);
     if (rng_.one_in(3) && attribute.size > 0) {
@@ -297,11 +342,9 @@ class Mutator {
     const auto [what, offset, count] = Pick(std::array<std::tuple<const char*, uint64_t, uint64_t>, 3>{
         std::tuple{"inodes", uint64_t{0}, disk_.inode_size()}, {"extent roots", inode::kMap, 60}, {"sizes", inode::kSize, 4}});
     SwapBytes(what, disk_.InodeAt(a) + offset, disk_.InodeAt(b) + offset, count);
-    if (offset != inode::kSize) mutant_.not_comparable.insert({a, b});
   }
   void OrphanOrFeature() {
     const uint32_t ino = AnyInode();
-    mutant_.super_changed = true;
     if (rng_.one_in(3)) {
       const uint64_t at = rng_.one_in(2) ? super::kIncompat : super::kRoCompat;
       const uint32_t bit = 1u << rng_.below(18);
@@ -321,7 +364,7 @@ class Mutator {
   Mutant mutant_;
   std::vector<uint32_t> inodes_, files_;             // all; encrypted regular ones
   std::vector<uint64_t> nodes_, dirents_;            // bytes
-  std::vector<uint64_t> data_, tags_, targets_;      // blocks
+  std::vector<uint64_t> data_, tags_, tag_nodes_, targets_;  // blocks; tags_ has the nodes, too
   std::vector<Attribute> xattrs_;
 };
 

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -13,10 +12,6 @@ namespace tamper {
 
 struct Mutant {
   std::vector<std::string> changes;  // in words
-  // Inodes of which a part was exchanged as a whole, or that are no longer encrypted: what they show may
-  // be authentic contents of another file, or not authenticated at all.
-  std::set<uint32_t> not_comparable;
-  bool super_changed = false;
 };
 
 // Changes `image`, which is one as the kernel made it.

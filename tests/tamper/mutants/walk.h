@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <set>
 #include <string>
 
 #include "world.h"
@@ -14,9 +13,8 @@ struct WalkCounts {
   uint64_t names = 0, opened = 0, refused = 0, pages_true = 0, pages_failed = 0, writes = 0, writes_failed = 0;
 };
 
-// Lists, reads, changes and deletes below `mount`; `seed` chooses the order. Returns what was read that never
-// was in that file, in words; empty: nothing. Gives up going deeper after `seconds`.
-std::string Walk(const std::string& mount, uint64_t seed, const Truths& truths, const std::set<uint32_t>& not_comparable, int seconds,
-                 WalkCounts& counts);
+// Lists, reads, changes and deletes below `mount`; `seed` chooses the order. Returns what was read that is not
+// what the file held, or of another size, under another name or in another link, in words; empty: nothing. Gives up going deeper after `seconds`.
+std::string Walk(const std::string& mount, uint64_t seed, const Truths& truths, int seconds, WalkCounts& counts);
 
 }  // namespace tamper

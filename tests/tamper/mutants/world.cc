@@ -63,7 +63,7 @@ void MakeFiles(const std::string& dir) {
   File(at("groups"), kNew).Pages(0, 300, 17);
   {
     File sparse(at("sparse"), kNew);
-    for (const uint64_t page : {0, 5, 126, 127, 253, 1000, 20000}) sparse.Pages(page, 1);
+    for (const uint64_t page : {0, 5, 126, 127, 253, 1000, 20000, 2100000}) sparse.Pages(page, 1);
   }
   {
     File unwritten(at("unwritten"), kNew);
@@ -160,7 +160,7 @@ uint64_t HashOf(const void* page) {
 
 std::vector<uint64_t> PagesToRead(uint64_t size) {
   std::vector<uint64_t> pages;
-  const uint64_t end = std::min<uint64_t>((size + kPage - 1) / kPage, 0x7F000000);
+  const uint64_t end = std::min<uint64_t>((size + kPage - 1) / kPage, 0x50000000);
   for (uint64_t page = 0; page < std::min<uint64_t>(end, 302); ++page) pages.push_back(page);
   for (const uint64_t page : {1000, 1001, 20000, 200000, 200001}) {
     if (page < end) pages.push_back(page);
@@ -174,12 +174,19 @@ std::vector<uint64_t> PagesToRead(uint64_t size) {
 Truths ReadTruths(const std::string& mount) {
   Truths truths;
   for (const auto& entry : fs::recursive_directory_iterator(mount)) {
-    if (entry.is_symlink() || !entry.is_regular_file()) continue;
+    if (entry.is_symlink()) {
+      struct stat st;
+      if (::lstat(entry.path().c_str(), &st) != 0) Fail(entry.path());
+      truths[st.st_ino] = {.size = 0, .name = entry.path().filename(), .target = fs::read_symlink(entry.path()), .pages = {}};
+      continue;
+    }
+    if (!entry.is_regular_file()) continue;
     File file(entry.path(), O_RDONLY);
     struct stat st;
     if (::fstat(file.fd(), &st) != 0) Fail("fstat");
     Truth& truth = truths[st.st_ino];
     truth.size = static_cast<uint64_t>(st.st_size);
+    if (st.st_nlink == 1) truth.name = entry.path().filename();
     for (const uint64_t number : PagesToRead(truth.size)) {
       std::array<uint8_t, kPage> page = {};
       if (::pread(file.fd(), page.data(), kPage, static_cast<off_t>(number * kPage)) < 0) Fail(entry.path());

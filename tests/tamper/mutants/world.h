@@ -16,6 +16,8 @@ void MakeWorld(const std::string& mount, const uint8_t (&key_identifier)[16]);
 // What reading each page of a file gives when nobody has tampered, as a hash.
 struct Truth {
   uint64_t size = 0;
+  std::string name;    // the last part of its path; empty: it has several names
+  std::string target;  // of a symbolic link
   std::unordered_map<uint64_t, uint64_t> pages;  // those that are not zeros
 };
 using Truths = std::unordered_map<uint64_t, Truth>;  // by inode

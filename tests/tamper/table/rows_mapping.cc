@@ -2,28 +2,15 @@
 // Extents: of data, and of the tag area.
 #include <algorithm>
 
-#include "rows.h"
+#include "edits.h"
 
 namespace tamper {
 namespace {
 
 constexpr uint32_t kJournalInode = 8;
 
-// The entry that maps a block, and the header of its node.
+// The entry that maps a block.
 Extent At(Scene& s, uint32_t logical) { return s.now.Find(s.file, logical).value(); }
-uint64_t NodeOf(Disk& disk, uint32_t ino, uint64_t entry) {
-  uint64_t node = 0;
-  for (const uint64_t at : disk.ExtentNodes(ino)) {
-    if (at < entry && entry - at < kBlock && at > node) node = at;
-  }
-  return node;
-}
-void Remove(Disk& disk, uint32_t ino, const Extent& extent) {
-  const uint64_t node = NodeOf(disk, ino, extent.at), entries = disk.Get16(node + 2), end = node + 12 * (entries + 1);
-  auto from = disk.Bytes(extent.at + 12, end - extent.at - 12);
-  std::ranges::copy(from, disk.Bytes(extent.at, from.size()).begin());
-  disk.Put16(node + 2, static_cast<uint32_t>(entries - 1));
-}
 void RemoveTags(Scene& s) {
   for (;;) {
     const auto extents = s.now.Extents(s.file);
@@ -32,20 +19,17 @@ void RemoveTags(Scene& s) {
     Remove(s.now, s.file, *tag);
   }
 }
-// Before the extent that maps `logical`.
-void InsertBefore(Scene& s, uint32_t logical, Extent added) {
-  const Extent next = At(s, logical);
-  const uint64_t node = NodeOf(s.now, s.file, next.at), entries = s.now.Get16(node + 2), end = node + 12 * (entries + 1);
-  auto from = s.now.Bytes(next.at, end - next.at), to = s.now.Bytes(next.at + 12, end - next.at);
-  std::copy_backward(from.begin(), from.end(), to.end());
-  s.now.Put16(node + 2, static_cast<uint32_t>(entries + 1));
-  added.at = next.at;
-  s.now.Put(added);
-}
 void Change(Scene& s, uint32_t logical, void (*change)(Extent& extent, Scene& s)) {
   Extent extent = At(s, logical);
   change(extent, s);
   s.now.Put(extent);
+}
+
+// Tag block 1 of a sparse file, of which the node says that it does not exist.
+void MapUnderZeroSlot(Scene& s) {
+  const uint64_t block = s.now.TakeBlock();
+  Copy(s.now, block * kBlock, s.now, TagsAt(s.now, s.file, 0), kBlock);
+  InsertBefore(s.now, s.file, kTagLblk + 2, {0, kTagLblk + 1, 1, true, block});
 }
 
 }  // namespace
@@ -55,14 +39,14 @@ std::vector<Row> MappingRows() {
       {"extent-to-hole", "take the extent of pages 12 to 15 out", "EIO 12-15", "slot_over_hole", [](Scene& s) { Remove(s.now, s.file, At(s, 12)); }},
       {"extent-to-unwritten", "mark it unwritten", "EIO 12-15", "slot_over_unwritten", [](Scene& s) { Change(s, 12, [](Extent& e, Scene&) { e.unwritten = true; }); }},
       {"hole-to-written", "map page 11, a hole, as written", "EIO 11", "written_without_slot",
-       [](Scene& s) { InsertBefore(s, 12, {0, 11, 1, false, At(s, 12).physical}); }},
+       [](Scene& s) { InsertBefore(s.now, s.file, 12, {0, 11, 1, false, At(s, 12).physical}); }},
       {"hole-to-unwritten", "map page 11, a hole, as unwritten", "true", "clean",
-       [](Scene& s) { InsertBefore(s, 12, {0, 11, 1, true, At(s, 126).physical}); }},
+       [](Scene& s) { InsertBefore(s.now, s.file, 12, {0, 11, 1, true, At(s, 126).physical}); }},
       {"extent-elsewhere", "point the extent of pages 12 to 15 at the blocks of 126 to 129", "EIO 12-15", "page_not_authentic",
        [](Scene& s) { Change(s, 12, [](Extent& e, Scene& scene) { e.physical = At(scene, 126).physical; }); }},
       {"extent-on-tag-blocks", "point it at the file's own tag blocks", "EIO 12-15", "page_not_authentic, slot_over_hole",
        [](Scene& s) { Change(s, 12, [](Extent& e, Scene& scene) { e.physical = scene.now.Physical(scene.file, kTagLblk).value(); e.length = 1; }); }},
-      {"extent-on-extent-tree", "point page 12 at the block of the file's own extent tree; then overwrite it", "EIO group 0, group 1, group 2; overwriting: EUCLEAN; then EIO group 0, group 1, group 2", "page_not_authentic, slot_over_hole",
+      {"extent-on-extent-tree", "point page 12 at the block of the file's own extent tree; then overwrite it", "open: EUCLEAN; overwriting: EUCLEAN; then open: EUCLEAN", "page_not_authentic, slot_over_hole",
        [](Scene& s) {
          Change(s, 12, [](Extent& e, Scene&) {
            e.physical = e.at / kBlock;
@@ -78,16 +62,16 @@ std::vector<Row> MappingRows() {
          });
        },
        Other::kNone, 1, Own::kNone, true},
-      {"extent-outside", "point it past the end of the disk", "EIO group 0, group 1, group 2", "extent_outside_volume, slot_over_hole",
+      {"extent-outside", "point it past the end of the disk", "open: EUCLEAN", "extent_outside_volume, slot_over_hole",
        [](Scene& s) { Change(s, 12, [](Extent& e, Scene& scene) { e.physical = scene.now.block_count() + 5; }); }},
-      {"extent-in-journal", "point it into the journal", "EIO group 0, group 1, group 2", "page_not_authentic",
+      {"extent-in-journal", "point it into the journal", "open: EUCLEAN", "page_not_authentic",
        [](Scene& s) { Change(s, 12, [](Extent& e, Scene& scene) { e.physical = scene.now.Physical(kJournalInode, 2).value(); }); }},
       {"extent-moved", "let pages 12 to 15 be pages 16 to 19", "EIO 12-16", "slot_over_hole, written_without_slot", [](Scene& s) { Change(s, 12, [](Extent& e, Scene&) { e.logical = 16; }); }},
-      {"extent-over-tag-area", "let an extent reach into the tag area", "EIO group 0, group 1, group 2", "seal_not_authentic, ...",
+      {"extent-over-tag-area", "let an extent reach into the tag area", "open: EUCLEAN", "seal_not_authentic, ...",
        [](Scene& s) { Change(s, 253, [](Extent& e, Scene&) { e.logical = kTagLblk - 2; }); }},
       {"extent-past-tag-area", "map a block past the tag area", "true", "reserved_blocks_mapped",
        [](Scene& s) {
-         const Extent tag = At(s, kTagLblk + 2);
+         const Extent tag = At(s, kNodeLblk);
          s.now.Put({tag.at + 12, kTagEnd + 7, 1, false, At(s, 126).physical});
          const uint64_t node = NodeOf(s.now, s.file, tag.at);
          s.now.Put16(node + 2, s.now.Get16(node + 2) + 1u);
@@ -99,7 +83,7 @@ std::vector<Row> MappingRows() {
          s.now.Put(extent);
        },
        Other::kSameDirectory},
-      {"tag-extent-written", "mark the tag area written", "EIO group 0, group 1, group 2", "tag_extent_written",
+      {"tag-extent-written", "mark the tag area written", "open: EIO", "tag_extent_written",
        [](Scene& s) {
          for (Extent extent : s.now.Extents(s.file)) {
            if (extent.logical < kTagLblk) continue;
@@ -107,15 +91,24 @@ std::vector<Row> MappingRows() {
            s.now.Put(extent);
          }
        }},
-      {"tag-extent-removed", "take the tag area out", "EIO 0-7, 12-15, 126-129, group 2", "written_without_group", RemoveTags},
-      {"last-tag-block-removed", "take the last tag block out", "EIO group 2", "chain_broken, written_without_group",
+      {"node-extent-written", "mark the node's block written", "open: EIO", "tag_extent_written", [](Scene& s) { Change(s, kNodeLblk, [](Extent& e, Scene&) { e.unwritten = false; }); }},
+      {"node-extent-removed", "take the node's block out", "open: EIO", "tag_block_missing", [](Scene& s) { Remove(s.now, s.file, At(s, kNodeLblk)); }},
+      {"tag-block-under-zero-slot", "map a tag block that does not exist at a copy of tag block 0", "true", "clean", MapUnderZeroSlot, Other::kNone, 1, Own::kNone, false, Thing::kSparse},
+      {"page-under-zero-slot", "the same, and a page of it as written", "EIO 128", "written_without_group",
+       [](Scene& s) {
+         MapUnderZeroSlot(s);
+         InsertBefore(s.now, s.file, 254, {0, 128, 1, false, At(s, 1).physical});
+       },
+       Other::kNone, 1, Own::kNone, false, Thing::kSparse},
+      {"tag-extent-removed", "take the tag area out", "open: EIO", "tag_block_missing", RemoveTags},
+      {"last-tag-block-removed", "take the last tag block out", "EIO group 2", "tag_block_missing",
        [](Scene& s) {
          Extent tag = At(s, kTagLblk + 2);
          if (tag.length == 1) return Remove(s.now, s.file, tag);
          --tag.length;
          s.now.Put(tag);
        }},
-      {"last-group-removed", "take the last tag block out, and the pages it serves", "EIO group 2", "chain_broken",
+      {"last-group-removed", "take the last tag block out, and the pages it serves", "EIO group 2", "tag_block_missing",
        [](Scene& s) {
          Extent tag = At(s, kTagLblk + 2);
          if (tag.length == 1) {
@@ -124,15 +117,17 @@ std::vector<Row> MappingRows() {
            --tag.length;
            s.now.Put(tag);
          }
-         Remove(s.now, s.file, At(s, 253));
+         Extent pages = At(s, 254);
+         pages.length = 254 - pages.logical;
+         s.now.Put(pages);
        }},
-      {"tag-extent-on-data", "point the tag area at pages of the same file", "EIO group 0, group 1, group 2", "seal_not_authentic, ...",
+      {"tag-extent-on-data", "point tag block 0 at a page of the same file", "EIO group 0", "seal_not_authentic, ...",
        [](Scene& s) { Change(s, kTagLblk, [](Extent& e, Scene& scene) { e.physical = At(scene, 126).physical; }); }},
-      {"tag-extent-on-directory", "point tag block 0 at a block of a directory", "EIO group 0, group 1, group 2", "seal_not_authentic, ...",
+      {"tag-extent-on-directory", "point tag block 0 at a block of a directory", "EIO group 0", "seal_not_authentic, ...",
        [](Scene& s) { Change(s, kTagLblk, [](Extent& e, Scene& scene) { e.physical = scene.now.Physical(2, 0).value(); }); }},
-      {"tag-extent-in-journal", "point tag block 0 at the head of the journal", "EIO group 0, group 1, group 2", "seal_not_authentic, ...",
+      {"tag-extent-in-journal", "point tag block 0 at the head of the journal", "open: EUCLEAN", "seal_not_authentic, ...",
        [](Scene& s) { Change(s, kTagLblk, [](Extent& e, Scene& scene) { e.physical = scene.now.Physical(kJournalInode, 0).value(); }); }},
-      {"all-extents-removed", "take all extents out, the tag area too", "zeros 0-7, 12-15, 126-129, group 2", "clean",
+      {"all-extents-removed", "take all extents out, the tag area too", "open: EIO", "tag_block_missing",
        [](Scene& s) {
          const uint64_t root = s.now.InodeAt(s.file) + inode::kMap;
          s.now.Put16(root + 2, 0);

@@ -9,130 +9,32 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
+#include <system_error>
 #include <vector>
 
-#include "../../vm/fsx/rng.h"
 #include "../mutants/world.h"
+#include "thing.h"
 
 namespace tamper {
 namespace {
 
 namespace fs = std::filesystem;
-using Page = std::array<uint8_t, kBlock>;
 
 [[noreturn]] void Fail(const std::string& what) { throw std::runtime_error(what + ": " + strerrorname_np(errno)); }
 
-// Contents are as different as files, pages and versions are, and zero past the end.
-Page Contents(const std::string& path, uint32_t page, int version) {
-  Page out;
-  fsx::Rng(std::hash<std::string>()(path) * 31 + page * 7 + static_cast<uint32_t>(version)).fill(out.data(), out.size());
-  if ((page + uint64_t{1}) * kBlock > kFileSize) std::fill(out.begin() + kFileSize % kBlock, out.end(), uint8_t{0});
-  return out;
-}
-bool IsWritten(uint32_t page) {
-  return std::ranges::any_of(kWritten, [page](const Run& run) { return run.first <= page && page < run.end; });
-}
-Page Expected(const std::string& path, uint32_t page) {
-  return IsWritten(page) ? Contents(path, page, page == kOverwritten ? 2 : 1) : Page{};
-}
-void Put(int fd, const std::string& path, uint32_t page, int version) {
-  const Page data = Contents(path, page, version);
-  const size_t length = std::min<uint64_t>(kBlock, kFileSize - page * kBlock);
-  if (::pwrite(fd, data.data(), length, static_cast<off_t>(page * kBlock)) != static_cast<ssize_t>(length)) Fail(path);
+// fn(one, two): the paths of the row's files, the second one only if there is one.
+void ForEach(const Row& row, const auto& fn) {
+  for (uint32_t number = 0; number < row.files; ++number) fn(PathOf(row, 1, number), PathOf(row, 2, number));
 }
 
-void MakeFile(const std::string& mount, const std::string& path, bool second) {
-  const int fd = ::open((mount + path).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (fd < 0) Fail(path);
-  if (second) {
-    Put(fd, path, kOverwritten, 2);
-  } else {
-    for (const Run& run : kWritten) {
-      for (uint32_t page = run.first; page < run.end; ++page) Put(fd, path, page, 1);
-      // One piece after the other, so that each is an extent of its own.
-      if (run.end > 15 && ::fsync(fd) != 0) Fail(path);
-    }
-  }
-  ::close(fd);
-}
-
-void ForEachFile(const Row& row, const auto& fn) {
-  for (uint32_t number = 0; number < row.files; ++number) {
-    fn(PathOf(row, 1, number));
-    if (row.other != Other::kNone) fn(PathOf(row, 2, number));
-  }
-}
-
-// "13", "12-15", "group 0": a list of pages of kRead, those of a whole group as one.
-std::string PageList(const std::vector<uint32_t>& pages) {
-  std::string out;
-  const auto has = [&](uint32_t page) { return std::ranges::find(pages, page) != pages.end(); };
-  const auto add = [&](const std::string& word) { out += (out.empty() ? "" : ", ") + word; };
-  for (uint32_t group = 0; group < 3; ++group) {
-    const bool whole = std::ranges::all_of(kRead, [&](uint32_t page) { return GroupOf(page) != group || has(page); });
-    if (whole) add("group " + std::to_string(group));
-    for (size_t i = 0; !whole && i < std::size(kRead); ++i) {
-      if (GroupOf(kRead[i]) != group || !has(kRead[i])) continue;
-      size_t last = i;
-      while (last + 1 < std::size(kRead) && GroupOf(kRead[last + 1]) == group && has(kRead[last + 1])) ++last;
-      add(std::to_string(kRead[i]) + (last > i ? "-" + std::to_string(kRead[last]) : ""));
-      i = last;
-    }
-  }
-  return out;
-}
-
-std::string ObserveFile(const std::string& mount, const std::string& path, const std::string& others_path) {
-  const int fd = ::open((mount + path).c_str(), O_RDONLY | O_CLOEXEC);
-  struct stat st;
-  if (fd < 0 || ::fstat(fd, &st) != 0) return std::string("open: ") + strerrorname_np(errno);
-  std::map<std::string, std::vector<uint32_t>> seen;
-  const auto size = static_cast<uint64_t>(st.st_size);
-  for (const uint32_t page : kRead) {
-    Page found = {};
-    const ssize_t count = ::pread(fd, found.data(), kBlock, static_cast<off_t>(page * kBlock));
-    const size_t length = std::min<uint64_t>(kBlock, size > page * kBlock ? size - page * kBlock : 0);
-    const auto is = [&](const Page& page_contents) { return std::equal(found.begin(), found.begin() + static_cast<ptrdiff_t>(length), page_contents.begin()); };
-    if (count < 0) {
-      seen[strerrorname_np(errno)].push_back(page);
-    } else if (length == 0 || is(Expected(path, page))) {
-      continue;
-    } else if (is(Contents(path, page, 1))) {
-      seen["old"].push_back(page);
-    } else if (is(Expected(others_path, page))) {
-      seen["the other file's"].push_back(page);
-    } else {
-      seen[is(Page{}) ? "zeros" : "FALSE"].push_back(page);
-    }
-  }
-  ::close(fd);
-  std::string out = size == kFileSize ? "" : "size " + std::to_string(size);
-  for (const auto& [what, pages] : seen) out += (out.empty() ? "" : "; ") + what + " " + PageList(pages);
-  return out.empty() ? "true" : out;
-}
-
-std::string Overwrite(const std::string& mount, const std::string& path) {
-  constexpr uint32_t kPage = 12;
-  const int fd = ::open((mount + path).c_str(), O_RDWR | O_CLOEXEC);
-  if (fd < 0) return strerrorname_np(errno);
-  const Page data = Contents(path, kPage, 1);
-  const bool good = ::pwrite(fd, data.data(), data.size(), kPage * kBlock) == static_cast<ssize_t>(data.size()) && ::fsync(fd) == 0;
-  const std::string out = good ? "done" : strerrorname_np(errno);
-  ::close(fd);
-  ::sync();
-  std::ofstream("/proc/sys/vm/drop_caches") << 3 << std::endl;
-  return out;
-}
-
-std::string ObserveDirectory(const std::string& mount, const Row& row) {
-  const std::string dir = mount + DirectoryOf(row), file = PathOf(row, 1, 0);
+std::string ObserveOwn(const std::string& mount, const Row& row) {
+  const std::string dir = mount + DirectoryOf(row, 1), file = PathOf(row, 1, 0), others = PathOf(row, 2, 0);
   std::string name;
   if (DIR* stream = ::opendir(dir.c_str()); stream != nullptr) {
     while (const dirent* entry = ::readdir(stream)) {
@@ -146,9 +48,10 @@ std::string ObserveDirectory(const std::string& mount, const Row& row) {
   if (fd < 0) {
     out += "; file: " + std::string(strerrorname_np(errno));
   } else {
-    Page page = {};
-    const bool good = ::pread(fd, page.data(), kBlock, 0) == static_cast<ssize_t>(kBlock) && page == Expected(file, 0);
-    out += good ? "; file: true" : "; file: not true";
+    std::array<uint8_t, kBlock> page;
+    const bool read = ::pread(fd, page.data(), kBlock, 0) == static_cast<ssize_t>(kBlock);
+    const bool good = read && IsPage(row.thing, file, 0, page.data());
+    out += good ? "; file: true" : read && IsPage(row.thing, others, 0, page.data()) ? "; file: the other file's" : "; file: not true";
     ::close(fd);
   }
   const int made = ::open((dir + "/new").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
@@ -174,16 +77,15 @@ void SetPolicy(const std::string& dir, const uint8_t (&identifier)[16]) {
 
 }  // namespace
 
-std::string DirectoryOf(const Row& row) {
-  if (row.directory == Own::kNone) return "/a";
-  return (row.directory == Own::kTop ? "/" : "/a/") + std::string(row.name);
+std::string DirectoryOf(const Row& row, int file) {
+  if (row.directory == Own::kNone) return file == 2 && row.other == Other::kOtherDirectory ? "/b" : "/a";
+  return (row.directory == Own::kTop ? "/" : "/a/") + std::string(row.name) + (file == 2 ? "-2" : "");
 }
 
 std::string PathOf(const Row& row, int file, uint32_t number) {
-  if (row.directory != Own::kNone) return DirectoryOf(row) + "/file";
-  const std::string name = std::string(row.name) + "-" + std::to_string(number);
-  if (file == 1) return "/a/" + name;
-  return row.other == Other::kOtherDirectory ? "/b/" + name : "/a/" + name + "-2";
+  if (row.directory != Own::kNone) return DirectoryOf(row, file) + "/file";
+  const std::string path = DirectoryOf(row, file) + "/" + row.name + "-" + std::to_string(number);
+  return file == 2 && row.other != Other::kOtherDirectory ? path + "-2" : path;
 }
 
 void MakeFiles(const std::string& mount, bool second) {
@@ -194,21 +96,35 @@ void MakeFiles(const std::string& mount, bool second) {
     SetPolicy(mount + "/b", identifier);
   }
   for (const Row& row : Rows()) {
-    if (row.directory == Own::kTop && !second) SetPolicy(mount + DirectoryOf(row), identifier);
-    if (row.directory == Own::kNested && !second) fs::create_directory(mount + DirectoryOf(row));
-    ForEachFile(row, [&](const std::string& path) { MakeFile(mount, path, second); });
+    for (int file = 1; file <= (row.other == Other::kNone ? 1 : 2) && row.directory != Own::kNone && !second; ++file) {
+      if (row.directory == Own::kTop) SetPolicy(mount + DirectoryOf(row, file), identifier);
+      if (row.directory == Own::kNested) fs::create_directory(mount + DirectoryOf(row, file));
+    }
+    ForEach(row, [&](const std::string& one, const std::string& two) { MakeThing(mount, row, one, two, second); });
+  }
+  // At the end, so that nothing takes the places of what is removed.
+  for (const Row& row : Rows()) {
+    if (row.thing == Thing::kRemoved && second) fs::remove(mount + PathOf(row, 1, 0));
   }
 }
 
 void PrintInodes(const std::string& mount) {
   const auto print = [&](const std::string& path) {
     struct stat st;
-    if (::stat((mount + path).c_str(), &st) != 0) Fail(path);
+    if (::lstat((mount + path).c_str(), &st) != 0) Fail(path);
     std::printf("%s %lu\n", path.c_str(), static_cast<unsigned long>(st.st_ino));
   };
+  print("/a");
+  print("/b");
   for (const Row& row : Rows()) {
-    if (row.directory != Own::kNone) print(DirectoryOf(row));
-    ForEachFile(row, print);
+    if (row.directory != Own::kNone) print(DirectoryOf(row, 1));
+    if (row.directory != Own::kNone && HasTwo(row)) print(DirectoryOf(row, 2));
+    ForEach(row, [&](const std::string& one, const std::string& two) {
+      // What is removed has none any more.
+      if (row.thing == Thing::kRemoved) std::printf("%s 0\n", one.c_str());
+      else print(one);
+      if (HasTwo(row)) print(two);
+    });
   }
 }
 
@@ -227,8 +143,10 @@ void Edit(std::span<uint8_t> now, std::span<uint8_t> old, const Inodes& inodes) 
       Scene scene = {.now = disk, .old = before, .number = number};
       try {
         scene.file = inodes.at(PathOf(row, 1, number));
-        if (row.other != Other::kNone) scene.other = inodes.at(PathOf(row, 2, number));
-        if (row.directory != Own::kNone) scene.dir = inodes.at(DirectoryOf(row));
+        if (HasTwo(row)) scene.other = inodes.at(PathOf(row, 2, number));
+        scene.parent = inodes.at(DirectoryOf(row, 1));
+        if (HasTwo(row)) scene.other_parent = inodes.at(DirectoryOf(row, 2));
+        if (row.directory != Own::kNone) scene.dir = scene.parent;
         row.edit(scene);
       } catch (const std::exception& error) {
         throw std::runtime_error(std::string(row.name) + ": " + error.what());
@@ -238,21 +156,47 @@ void Edit(std::span<uint8_t> now, std::span<uint8_t> old, const Inodes& inodes) 
 }
 
 std::string Observe(const std::string& mount, const Row& row) {
-  if (row.directory != Own::kNone) return ObserveDirectory(mount, row);
+  if (row.directory != Own::kNone && row.thing == Thing::kFile) return ObserveOwn(mount, row);
   std::string all;
   for (uint32_t number = 0; number < row.files; ++number) {
     const std::string one = PathOf(row, 1, number), two = PathOf(row, 2, number);
-    std::string out = ObserveFile(mount, one, two);
-    if (row.other != Other::kNone) out += "; file 2: " + ObserveFile(mount, two, one);
+    std::string out = ObserveThing(mount, row.thing, one, one, two);
+    if (HasTwo(row)) out += "; file 2: " + ObserveThing(mount, row.thing, two, two, one);
+    else if (row.thing == Thing::kLinked) out += "; second name: " + ObserveThing(mount, row.thing, two, one, two);
     if (row.overwrite) {
-      out += "; overwriting: " + Overwrite(mount, one);
-      out += "; then " + ObserveFile(mount, one, two);
+      out += "; overwriting: " + OverwriteThing(mount, one);
+      out += "; then " + ObserveThing(mount, row.thing, one, one, two);
     }
     if (number == 0) all = out;
     // All files of a row must fare alike.
     if (out != all) return all + ", but number " + std::to_string(number) + ": " + out;
   }
   return all;
+}
+
+bool UseAll(const std::string& mount) {
+  std::vector<std::string> files;
+  std::error_code ignored;
+  for (fs::recursive_directory_iterator at(mount, fs::directory_options::skip_permission_denied, ignored), end; at != end; at.increment(ignored)) {
+    // The directory may be wrong about what is a file.
+    struct stat st;
+    if (::lstat(at->path().c_str(), &st) == 0 && S_ISREG(st.st_mode)) files.push_back(at->path());
+  }
+  for (const std::string& path : files) {
+    if (const int fd = ::open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC); fd >= 0) {
+      [[maybe_unused]] ssize_t done = ::pwrite(fd, "x", 1, kOverwritten * kBlock);
+      done = ::fsync(fd);
+      done = ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 12 * kBlock, 4 * kBlock);
+      done = ::ftruncate(fd, kBlock);
+      ::close(fd);
+    }
+    ::unlink(path.c_str());
+    const int alive = ::open((mount + "/alive").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (alive < 0) return false;
+    ::close(alive);
+    ::unlink((mount + "/alive").c_str());
+  }
+  return true;
 }
 
 std::string ReaderFound(const std::string& json, const Inodes& inodes, const Row& row) {
@@ -267,11 +211,11 @@ std::string ReaderFound(const std::string& json, const Inodes& inodes, const Row
     }
     return out.empty() ? std::string("clean") : out;
   };
-  if (row.directory != Own::kNone) return reasons(DirectoryOf(row)) + "; file: " + reasons(PathOf(row, 1, 0));
+  if (row.directory != Own::kNone && row.thing == Thing::kFile) return reasons(DirectoryOf(row, 1)) + "; file: " + reasons(PathOf(row, 1, 0));
   std::string all;
   for (uint32_t number = 0; number < row.files; ++number) {
     std::string out = reasons(PathOf(row, 1, number));
-    if (row.other != Other::kNone) out += "; file 2: " + reasons(PathOf(row, 2, number));
+    if (HasTwo(row)) out += "; file 2: " + reasons(PathOf(row, 2, number));
     if (number == 0) all = out;
     if (out != all) return all + ", but number " + std::to_string(number) + ": " + out;
   }

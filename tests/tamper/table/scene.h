@@ -23,8 +23,12 @@ void Edit(std::span<uint8_t> now, std::span<uint8_t> old, const Inodes& inodes);
 // What the reader said of them, from its output with --json.
 [[nodiscard]] std::string ReaderFound(const std::string& json, const Inodes& inodes, const Row& row);
 
+// Writes to, punches, cuts and removes each file below the mount, whatever comes of it. False: the volume is read-only by now.
+[[nodiscard]] bool UseAll(const std::string& mount);
+
 // Paths below the mount. file: 1, or 2 for the other one.
 [[nodiscard]] std::string PathOf(const Row& row, int file, uint32_t number);
-[[nodiscard]] std::string DirectoryOf(const Row& row);
+// The directory of a file of the row.
+[[nodiscard]] std::string DirectoryOf(const Row& row, int file);
 
 }  // namespace tamper
