@@ -105,7 +105,7 @@ std::vector<Row> AttributeRows() {
          SwapEntries(s);
        },
        Other::kSameDirectory},
-      {"linked-cleared", "clear LINKED of a file with two names", "open: EUCLEAN; second name: open: EUCLEAN", "head_not_authentic, ...",
+      {"linked-cleared", "clear LINKED of a file with two names", "open: EUCLEAN; second name: open: EUCLEAN", "place_not_authentic, head_not_authentic",
        [](Scene& s) { ToggleState(s, attribute::kLinked); }, kNone, 1, kPlain, false, Thing::kLinked},
       {"linked-directory", "set LINKED in a directory", "open in it: EPERM", "state_not_allowed",
        [](Scene& s) { ToggleState(s, attribute::kLinked); }, kNone, 1, kPlain, false, Thing::kDirectory},
@@ -127,7 +127,7 @@ std::vector<Row> AttributeRows() {
       {"attribute-out-of-body", "move `c` from the inode into an attribute block", kRefused, "attribute_misplaced", MoveOut},
       {"attribute-hash", "let its `e_hash` not be zero", kRefused, "attribute_misplaced", [](Scene& s) { s.now.Put32(EntryOf(s.now, s.file) + 12, 1); }},
       {"attribute-not-last", "move its value 4 bytes down", kRefused, "attribute_misplaced", [](Scene& s) { PutValueAt(s.now, s.file, ContextAt(s, s.file) - 4); }},
-      {"attribute-shorter", "let its value be 64 bytes", kRefused, "context_malformed",
+      {"attribute-shorter", "let its value be 64 bytes", kRefused, "context_unsupported",
        [](Scene& s) {
          s.now.Put32(EntryOf(s.now, s.file) + 8, kAttributeBytes - 4);
          s.now.Put16(EntryOf(s.now, s.file) + 2, s.now.Get16(EntryOf(s.now, s.file) + 2) + 4u);

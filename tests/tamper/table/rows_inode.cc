@@ -45,7 +45,7 @@ std::vector<Row> InodeRows() {
        [](Scene& s) { FlipContext(s, 8 + s.number); }, Other::kNone, 16},
       {"context-nonce", "change a byte of the nonce, each of the 16 in turn", "open: EUCLEAN", "place_not_authentic, head_not_authentic", [](Scene& s) { FlipContext(s, 24 + s.number); },
        Other::kNone, 16},
-      {"context-downgraded", "make it a plain version 2 context", "open: EUCLEAN", "downgraded", [](Scene& s) { Downgrade(s, s.file); }},
+      {"context-downgraded", "make it a plain version 2 context", "open: EUCLEAN", "context_malformed", [](Scene& s) { Downgrade(s, s.file); }},
       {"context-of-fscrypt", "put the 40 bytes of such a context in the place of the attribute", "open: EINVAL", "downgraded",
        [](Scene& s) {
          Downgrade(s, s.file);
@@ -67,7 +67,7 @@ std::vector<Row> InodeRows() {
       {"flag-casefold", "set the flag casefold", "open: EUCLEAN", "clean", [](Scene& s) { ToggleFlag(s, s.file, inode::kCasefold); }},
       {"flag-journal-data", "set the flag journal data", "true", "clean", [](Scene& s) { ToggleFlag(s, s.file, inode::kJournalData); }},
       {"flag-dax", "set the flag DAX", "open: EUCLEAN", "clean", [](Scene& s) { ToggleFlag(s, s.file, inode::kDax); }},
-      {"block-map", "map the file by a block map in place of extents", "open: EUCLEAN", "not_mapped_by_extents",
+      {"block-map", "map the file by a block map in place of extents", "open: EUCLEAN", "tag_block_missing, not_mapped_by_extents",
        [](Scene& s) {
          const uint64_t at = s.now.InodeAt(s.file), first = s.now.Physical(s.file, 0).value();
          ToggleFlag(s, s.file, inode::kExtents);
@@ -79,13 +79,13 @@ std::vector<Row> InodeRows() {
          s.now.Put32(super::kLastOrphan, s.file);
          s.now.Put32(s.now.InodeAt(s.file) + inode::kDtime, 0);
        }},
-      {"directory-downgraded", "make the context of a directory a plain version 2 context", "new file: EINVAL; no-key name; file: EPERM", "clean; file: downgraded",
+      {"directory-downgraded", "make the context of a directory a plain version 2 context", "new file: EINVAL; no-key name; file: EPERM", "context_malformed; file: clean",
        [](Scene& s) { Downgrade(s, s.dir); }, Other::kNone, 1, Own::kTop},
       {"directory-other-key", "change the key identifier of a directory", "new file: ENOKEY; no-key name; file: EPERM", "key_missing; file: policy_mismatch",
        [](Scene& s) { s.now.Bytes(ContextAt(s, s.dir) + 8, 1)[0] ^= 2; }, Other::kNone, 1, Own::kTop},
       {"directory-unknown-bits", "set an incompatible feature in the context of a directory", "new file: EINVAL; no-key name; file: EPERM", "context_unsupported; file: clean",
        [](Scene& s) { SetContext(s, s.dir, 7, 1); }, Other::kNone, 1, Own::kTop},
-      {"nested-directory-downgraded", "make the context of a directory within an encrypted one a plain version 2 context", "new file: EPERM; no names; file: EPERM", "downgraded; file: downgraded",
+      {"nested-directory-downgraded", "make the context of a directory within an encrypted one a plain version 2 context", "new file: EPERM; no names; file: EPERM", "context_malformed; file: clean",
        [](Scene& s) { Downgrade(s, s.dir); }, Other::kNone, 1, Own::kNested},
       {"nested-directory-other-key", "change the key identifier of a directory within an encrypted one", "new file: EPERM; no names; file: EPERM", "policy_mismatch, key_missing; file: policy_mismatch",
        [](Scene& s) { s.now.Bytes(ContextAt(s, s.dir) + 8, 1)[0] ^= 4; }, Other::kNone, 1, Own::kNested},

@@ -67,7 +67,7 @@ std::vector<Row> MappingRows() {
       {"extent-in-journal", "point it into the journal", "open: EUCLEAN", "page_not_authentic",
        [](Scene& s) { Change(s, 12, [](Extent& e, Scene& scene) { e.physical = scene.now.Physical(kJournalInode, 2).value(); }); }},
       {"extent-moved", "let pages 12 to 15 be pages 16 to 19", "EIO 12-16", "slot_over_hole, written_without_slot", [](Scene& s) { Change(s, 12, [](Extent& e, Scene&) { e.logical = 16; }); }},
-      {"extent-over-tag-area", "let an extent reach into the tag area", "open: EUCLEAN", "seal_not_authentic, ...",
+      {"extent-over-tag-area", "let an extent reach into the tag area", "open: EUCLEAN", "tag_block_missing, tag_extent_written, ...",
        [](Scene& s) { Change(s, 253, [](Extent& e, Scene&) { e.logical = kTagLblk - 2; }); }},
       {"extent-past-tag-area", "map a block past the tag area", "true", "reserved_blocks_mapped",
        [](Scene& s) {

@@ -15,7 +15,7 @@ std::vector<Row> NameRows() {
   return {
       {"clone", "make the inode of file 2 a copy of that of file 1, with copies of its blocks", "true; file 2: open: EUCLEAN", "clean; file 2: place_not_authentic, head_not_authentic", CloneFile, Other::kSameDirectory},
       {"clone-across-directories", "the same across directories", "true; file 2: open: EUCLEAN", "clean; file 2: place_not_authentic, head_not_authentic", CloneFile, Other::kOtherDirectory},
-      {"clone-named-alike", "make the inode of file 2 such a copy, and exchange the names", "open: EUCLEAN; file 2: open: EUCLEAN", "...; file 2: place_not_authentic, head_not_authentic",
+      {"clone-named-alike", "make the inode of file 2 such a copy, and exchange the names", "open: EUCLEAN; file 2: open: EUCLEAN", "place_not_authentic; file 2: place_not_authentic, head_not_authentic",
        [](Scene& s) {
          CloneFile(s);
          SwapEntries(s);
@@ -41,7 +41,7 @@ std::vector<Row> NameRows() {
        [](Scene& s) { Flip(s.now, s.now.InodeAt(s.file) + inode::kMap + 5); }, kNone, 1, kPlain, false, Thing::kLink},
       {"link-target-in-block", "flip a bit of a link's target that stands in a block", "readlink: EUCLEAN", "...",
        [](Scene& s) { Flip(s.now, PageAt(s.now, s.file, 0) + 40); }, kNone, 1, kPlain, false, Thing::kLongLink},
-      {"link-of-other", "put the target of another link in its place", "readlink: EUCLEAN; file 2: true", "...; file 2: clean",
+      {"link-of-other", "put the target of another link in its place", "readlink: EUCLEAN; file 2: true", "head_not_authentic; file 2: clean",
        [](Scene& s) {
          Copy(s.now, s.now.InodeAt(s.file) + inode::kMap, s.now, s.now.InodeAt(s.other) + inode::kMap, 60);
          s.now.SetSize(s.file, s.now.Size(s.other));
