@@ -47,7 +47,7 @@ logical block 0x50000000, is the top. Slot 0, at byte 32, is that of page 0; slo
     yield "seal of tag block 0 of the small file", top
     state = r.state(r.TREE)
     data = r.head_data(r.REGULAR, SMALL, ctx, state, len(TEXT), top)
-    yield "what the head of the small file authenticates", data
+    yield "input of the head of the small file", data
     head = r.mac(head_key, data)
     yield "head of the small file", head
 
@@ -61,7 +61,7 @@ attribute `c` is then complete. The directory's own head has no size and no seal
     yield "head key of the directory", directory_head_key
     yield "name of the entry", name
     data = r.place_data(r.REGULAR, SMALL, ctx, name)
-    yield "what the place authenticates", data
+    yield "input of the place", data
     place = r.mac(place_key, data)
     yield "place of the small file", place
     yield "attribute of the small file", r.attribute(ctx, place, head, state)
@@ -89,7 +89,7 @@ node 0 of level 1, in logical block 0x50A80000, is the top. Tag block 0 does not
     yield "header of the seal of the node of the sparse file", r.header(r.SEAL_DOMAIN, r.GCM, 0, 1, level=1)
     yield "seal of the node of the sparse file", top
     data = r.head_data(r.REGULAR, SPARSE, ctx, r.state(r.TREE, height=1), SPARSE_SIZE, top)
-    yield "what the head of the sparse file authenticates", data
+    yield "input of the head of the sparse file", data
     yield "head of the sparse file", r.mac(head_key, data)
 
 
@@ -102,7 +102,7 @@ def link():
     yield "head key of the link", head_key
     yield "stored target of the link", target
     data = r.head_data(r.LINK, LINK, ctx, r.state(r.EMPTY), target=target)
-    yield "what the head of the link authenticates", data
+    yield "input of the head of the link", data
     yield "head of the link", r.mac(head_key, data)
 
 
@@ -123,7 +123,7 @@ text as above, with 31. The block of page 1 holds the ciphertext, 3969 bytes wit
     yield "block of page 1 of the tail file, first 31 bytes", block[:31]
     yield "block of page 1 of the tail file, last 96 bytes", block[-96:]
     data = r.head_data(r.REGULAR, TAIL, ctx, r.state(r.TAIL), r.PAGE + len(TEXT), block[-32:])
-    yield "what the head of the tail file authenticates", data
+    yield "input of the head of the tail file", data
     yield "head of the tail file", r.mac(head_key, data)
 
 
