@@ -29,6 +29,10 @@ static off_t size_before, size_after;
 static char data[CAP]; /* what is written */
 static const char *dir, *target = "target", *standing = "standing";
 static int filler;
+static const char *filler_path;
+static int pads;
+
+enum { FINE = 40 };
 static sigjmp_buf fault;
 
 static void die(const char *what)
@@ -37,13 +41,42 @@ static void die(const char *what)
 	exit(1);
 }
 
+static const char *pad_name(int i)
+{
+	static char name[256];
+
+	snprintf(name, sizeof(name), "%s.%d", filler_path, i);
+	return name;
+}
+
+static void pads_add(long count)
+{
+	for (; count; count--, pads++) {
+		const int fd = open(pad_name(pads), O_RDWR | O_CREAT, 0600);
+
+		if (fd < 0 || fallocate(fd, 0, 0, PAGE) || close(fd))
+			die("a file of one block");
+	}
+}
+
+static int pads_remove(void)
+{
+	while (pads)
+		if (unlink(pad_name(--pads)))
+			return -1;
+	return 0;
+}
+
 static void on_bus(int signal)
 {
 	(void)signal;
 	siglongjmp(fault, 1);
 }
 
-/* Takes from or gives to the filler until exactly WANT blocks are free. */
+/*
+ * Takes space until exactly WANT blocks are free: most by the filler, whose tree of extents may
+ * take or give a block at any step, so the last few by files of one block each.
+ */
 static void leave_free(long want)
 {
 	for (int tries = 0; tries < 50; tries++) {
@@ -57,9 +90,15 @@ static void leave_free(long want)
 		excess = (long)space.f_bavail - want;
 		if (!excess)
 			return;
-		if (excess > 0 ? fallocate(filler, 0, info.st_size, (off_t)excess * PAGE) && errno != ENOSPC :
-				 ftruncate(filler, info.st_size + (off_t)excess * PAGE))
-			die("the filler");
+		if (excess > FINE) {
+			if (fallocate(filler, 0, info.st_size, (off_t)(excess - FINE / 2) * PAGE) && errno != ENOSPC)
+				die("the filler");
+		} else if (excess < 0) {
+			if (ftruncate(filler, info.st_size + (off_t)(excess - FINE / 2) * PAGE))
+				die("the filler");
+		} else {
+			pads_add(excess);
+		}
 	}
 	errno = EAGAIN;
 	die("the number of free blocks does not settle");
@@ -306,6 +345,7 @@ int main(int argc, char **argv)
 	}
 	memset(text, 'x', 2000);
 	memset(name, 'n', 180);
+	filler_path = argv[2];
 	filler = open(argv[2], O_RDWR | O_CREAT, 0600);
 	fd = open(standing, O_RDWR | O_CREAT, 0644);
 	if (filler < 0 || fd < 0 || pwrite(fd, data + 9, 300 * PAGE, 0) != 300 * PAGE || close(fd))
@@ -328,7 +368,7 @@ int main(int argc, char **argv)
 				wrong = judge(target, !error);
 			if (!wrong && operation->named && !faccessat(AT_FDCWD, name, F_OK, AT_SYMLINK_NOFOLLOW) != !error)
 				wrong = "the name is there and should not, or is not and should";
-			if (ftruncate(filler, 0) || unlink(target) || (operation->named && !error && remove(name)))
+			if (pads_remove() || ftruncate(filler, 0) || unlink(target) || (operation->named && !error && remove(name)))
 				die("cleaning up");
 			sync();
 		}
