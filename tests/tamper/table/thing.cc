@@ -90,10 +90,9 @@ void MakeFirst(const std::string& mount, Thing thing, const std::string& one, co
   make(one);
   if (thing == Thing::kLinked && !has_two) return fs::create_hard_link(mount + one, mount + two);
   if (has_two) make(two);
-  // Two files which each have one name more, that the head says so.
-  if (thing == Thing::kLinked) {
-    fs::create_hard_link(mount + one, mount + one + "-more");
-    fs::create_hard_link(mount + two, mount + two + "-more");
+  // Two files which each have one name more, that the head says so; in another directory, where an edit does not come upon it.
+  for (const std::string& path : {one, two}) {
+    if (thing == Thing::kLinked) fs::create_hard_link(mount + path, mount + "/b/" + fs::path(path).filename().string() + "-more");
   }
 }
 

@@ -74,11 +74,17 @@ done
 same "all files were used and removed with the key, as far as that is possible, in $attempt mounts" $used 0
 
 # What the key keeps from being found is deleted without it; but for what ext4 itself refuses to load, which is left to e2fsck.
-must mount -t "$FSTYPE" -o errors=continue /dev/vda /mnt
-rm -rf /mnt/a /mnt/b >/tmp/left 2>&1
-say "left to e2fsck: $(grep -c "can't stat" /tmp/left)"
-must umount /mnt
-for path in head-bit-0 place-bit-0 linked-set-0 sequence-bit-0 size-shorter-0 node-zeroed-0 names-swapped-0 clone-0-2 attribute-second-0 link-target-0 earlier-name-0-2; do
+: >/tmp/left.before
+for attempt in 1 2 3 4 5 6 7 8 9 10; do
+	must mount -t "$FSTYPE" -o errors=continue /dev/vda /mnt
+	rm -rf /mnt/a /mnt/b >/tmp/left 2>&1
+	must umount /mnt
+	# Again as long as there is less each time: a block that is freed twice ends the journal.
+	cmp -s /tmp/left /tmp/left.before && break
+	cp /tmp/left /tmp/left.before
+done
+say "after $attempt mounts left to e2fsck: $(grep -c "can't stat" /tmp/left)"
+for path in head-bit-0 place-bit-0 linked-set-0 sequence-bit-0 size-shorter-0 node-zeroed-0 names-swapped-0 clone-0-2 attribute-second-0 link-target-0; do
 	inode=$(sed -n "s|^/a/$path ||p" /tmp/inodes)
 	check "$path has been deleted" sh -c "debugfs -R 'testi <$inode>' /dev/vda 2>/dev/null | grep -q 'not in use'"
 done
