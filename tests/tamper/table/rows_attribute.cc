@@ -105,7 +105,7 @@ std::vector<Row> AttributeRows() {
          SwapEntries(s);
        },
        Other::kSameDirectory},
-      {"linked-cleared", "clear LINKED of a file with two names", "open: EUCLEAN; second name: open: EUCLEAN", "place_not_authentic, head_not_authentic",
+      {"linked-cleared", "clear LINKED of a file with two names", "open: EUCLEAN; second name: open: EUCLEAN", "...",
        [](Scene& s) { ToggleState(s, attribute::kLinked); }, kNone, 1, kPlain, false, Thing::kLinked},
       {"linked-directory", "set LINKED in a directory", "open in it: EPERM", "state_not_allowed",
        [](Scene& s) { ToggleState(s, attribute::kLinked); }, kNone, 1, kPlain, false, Thing::kDirectory},

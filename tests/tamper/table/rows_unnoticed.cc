@@ -27,7 +27,7 @@ std::vector<Row> UnnoticedRows() {
   return {
       {"file-old", "put back a whole inode with all its blocks as they once were", "old 14", "clean", [](Scene& s) { PutFileBack(s, s.file); }},
       {"file-empty-again", "put back the inode of when the file was empty", "size 0", "clean", [](Scene& s) { PutInodeBack(s, s.file); }, kNone, 1, kPlain, false, Thing::kGrown},
-      {"head-state-and-size-old", "put back only the head, state and size of when the file was empty", "size 0", "written_past_end, ...",
+      {"head-state-and-size-old", "put back only the head, state and size of when the file was empty", "size 0", "written_without_group, written_past_end",
        [](Scene& s) {
          PutAttributeBack(s, attribute::kHead, attribute::kMacBytes + 4);
          s.now.SetSize(s.file, kSizeBias);

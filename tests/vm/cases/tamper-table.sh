@@ -54,7 +54,7 @@ logged /a/names-swapped-0 /a/names-swapped-0-2 ": it does not belong under this 
 logged /a/clone-0-2 /a/clone-0-2 ": it does not belong under this name"
 logged /a/attribute-second-0 /a/attribute-second-0 ": its attribute is damaged"
 logged /a/link-target-0 /a/link-target-0 ": the head does not match" readlink
-logged /a/fifo-for-file-not-encrypted-0 /a/fifo-for-file-not-encrypted-0 ": an inode without a place in an encrypted directory"
+logged /a/fifo-for-file-not-encrypted-0 /a/fifo-for-file-not-encrypted-0 ": a special file without a place in an encrypted directory"
 dmesg -c >/dev/null
 drop_caches
 e4c-io pread /mnt/a/ciphertext-bit-0 $((13 * 4096)) 4096
