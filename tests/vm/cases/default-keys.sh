@@ -78,7 +78,9 @@ must umount /mnt
 check "e2fsck finds nothing" e2fsck -fn /dev/vda
 
 # --- what nothing vouches for: docs/threat-model.md ---
+# Its size on the disk is that of an encrypted file until the attacker sets that, too.
 must debugfs -w -R "set_inode_field <$inode> flags 0x80000" /dev/vda
+must debugfs -w -R "set_inode_field <$inode> size 11" /dev/vda
 must mount -t "$FSTYPE" /dev/vda /mnt
 check "not noticed: right in a per-user directory, a file that was made a plain one opens" cp /mnt/common/alice /tmp/got
 check "with what is on the disk" sh -c '! grep -q from-alice /tmp/got'
