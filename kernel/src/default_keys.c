@@ -3,7 +3,7 @@
  * Default keys for what is created in a directory that is not encrypted itself:
  *
  *   per-user directory   its creator's key, EXT4_DEFAULT_KEY in his keyrings
- *   mount option         encrypt_key_sig=IDENTIFIER, for the whole mount
+ *   mount option         encrypt_key_sig=IDENTIFIER, for the whole mount; see options.c
  *
  * Such a key is only chosen here. It must have been added to the file system by
  * the standard ioctl, else nothing is created: no key, no file, and never a
@@ -17,12 +17,9 @@
 #include "e4c.h"
 #include "uapi.h"
 #include <keys/user-type.h>
-#include <linux/fs_parser.h>
 #include <linux/fscrypt.h>
-#include <linux/hex.h>
 #include <linux/key.h>
 #include <linux/mount.h>
-#include <linux/seq_file.h>
 #include <linux/uaccess.h>
 
 #define USER_KEY "ext4crypt:EXT4_DEFAULT_KEY"
@@ -120,7 +117,7 @@ static int default_key(struct inode *dir, u8 identifier[FSCRYPT_KEY_IDENTIFIER_S
 	struct e4c_sb_state *state = &EXT4_SB(dir->i_sb)->s_e4c;
 	int err;
 
-	if (IS_ENCRYPTED(dir) || !ext4_has_feature_encrypt(dir->i_sb))
+	if (IS_ENCRYPTED(dir))
 		return 0;
 	err = is_per_user(dir);
 	if (err < 0)
@@ -177,48 +174,6 @@ int e4c_prepare_symlink(struct inode *dir, const char *target, unsigned int len,
 	return ret;
 }
 
-/* ---- the mount option ------------------------------------------------------------ */
-
-/* Hook in option parsing. -ENOPARAM: not ours. */
-int e4c_parse_param(struct e4c_default_key *key, struct fs_parameter *param)
-{
-	if (strcmp(param->key, "encrypt_key_sig"))
-		return -ENOPARAM;
-	if (param->type != fs_value_is_string || strlen(param->string) != 2 * sizeof(key->identifier) ||
-	    hex2bin(key->identifier, param->string, sizeof(key->identifier))) {
-		pr_err("ext4crypt: encrypt_key_sig must be a key identifier of 32 hexadecimal digits: see ext4crypt status\n");
-		return -EINVAL;
-	}
-	key->set = true;
-	return 0;
-}
-
-/* Hook where the options take effect; a remount without the option keeps it. */
-void e4c_apply_options(struct super_block *sb, const struct e4c_default_key *key)
-{
-	struct e4c_sb_state *state = &EXT4_SB(sb)->s_e4c;
-
-	state->key_before = state->key;
-	if (key->set)
-		state->key = *key;
-}
-
-/* Hook where a remount is refused after that. */
-void e4c_restore_options(struct super_block *sb)
-{
-	EXT4_SB(sb)->s_e4c.key = EXT4_SB(sb)->s_e4c.key_before;
-}
-
-/* Hook in /proc/mounts. */
-void e4c_show_options(struct seq_file *seq, char sep, struct super_block *sb)
-{
-	const struct e4c_default_key *key = &EXT4_SB(sb)->s_e4c.key;
-
-	if (key->set)
-		seq_printf(seq, "%cencrypt_key_sig=%*phN", sep, (int)sizeof(key->identifier),
-			   key->identifier);
-}
-
 /* ---- the per-user ioctls ------------------------------------------------------------ */
 
 int e4c_per_user_get(struct file *filp, __u32 __user *arg)
@@ -247,8 +202,6 @@ int e4c_per_user_set(struct file *filp, __u32 __user *arg)
 		return -ENOTDIR;
 	if (!inode_owner_or_capable(file_mnt_idmap(filp), dir))
 		return -EACCES;
-	if (!ext4_has_feature_encrypt(dir->i_sb))
-		return -EOPNOTSUPP;
 	err = mnt_want_write_file(filp);
 	if (err)
 		return err;

@@ -20,6 +20,16 @@ void e4c_module_exit(void);
 
 /* mount.c */
 int e4c_mount_check(struct super_block *sb);
+int e4c_extra_isize_check(struct super_block *sb, unsigned int wanted);
+
+/* options.c */
+struct fs_context;
+struct fs_parameter;
+struct seq_file;
+int e4c_parse_param(struct e4c_options *options, struct fs_context *fc, struct fs_parameter *param);
+void e4c_apply_options(struct super_block *sb, const struct e4c_options *options);
+void e4c_restore_options(struct super_block *sb);
+void e4c_show_options(struct seq_file *seq, char sep, struct super_block *sb);
 
 /* attribute.c */
 struct ext4_inode;
@@ -51,6 +61,9 @@ int e4c_place_set(handle_t *handle, struct inode *dir, struct inode *inode, cons
 void e4c_name_copy(struct e4c_name *name, const struct ext4_dir_entry_2 *de);
 int e4c_dir_check(struct inode *dir);
 int e4c_lookup_check(struct inode *dir, struct inode *inode, const struct e4c_name *name);
+int e4c_name_check(struct inode *dir, umode_t mode, dev_t rdev);
+int e4c_rename_check(struct inode *from_dir, struct dentry *from, struct inode *to_dir,
+		     struct dentry *to, bool exchange);
 int e4c_enter_prepare(struct inode *dir, struct inode *inode);
 int e4c_link_prepare(struct inode *dir, struct inode *inode);
 void e4c_link_begin(struct inode *inode);
@@ -63,16 +76,10 @@ long e4c_nodes_count(struct super_block *sb, struct shrink_control *sc);
 long e4c_nodes_shrink(struct super_block *sb, struct shrink_control *sc);
 
 /* default_keys.c */
-struct fs_parameter;
-struct seq_file;
 const union fscrypt_policy *e4c_policy_answer(void);
 int e4c_prepare_new_inode(struct inode *dir, struct inode *inode, bool *encrypt);
 int e4c_prepare_symlink(struct inode *dir, const char *target, unsigned int len,
 			unsigned int max_len, struct fscrypt_str *disk_link);
-int e4c_parse_param(struct e4c_default_key *key, struct fs_parameter *param);
-void e4c_apply_options(struct super_block *sb, const struct e4c_default_key *key);
-void e4c_restore_options(struct super_block *sb);
-void e4c_show_options(struct seq_file *seq, char sep, struct super_block *sb);
 
 /* ioctl.c */
 long e4c_ioctl(struct file *filp, unsigned int cmd, unsigned long arg);

@@ -72,15 +72,24 @@ enum e4c_counter {
 	E4C_COUNTERS
 };
 
-/* The default key of a mount, option encrypt_key_sig. In ext4_fs_context. */
+/* The default key of a mount, option encrypt_key_sig. */
 struct e4c_default_key {
 	bool set;
 	u8 identifier[16];
 };
 
+/* The mount options that ext4 does not have; see options.c. In ext4_fs_context. */
+struct e4c_options {
+	struct e4c_default_key key;
+	bool devices_given, devices;
+};
+
 /* In ext4_sb_info. */
 struct e4c_sb_state {
-	struct e4c_default_key key, key_before;	/* the latter during a remount */
+	/* Those in force; "before" is good during a remount. Under s_umount. */
+	struct e4c_default_key key, key_before;
+	bool devices, devices_before;
+
 	u64 overwrite;		/* see e4c_data_in_log() */
 	atomic64_t counter[E4C_COUNTERS];
 	char aead_driver[64];	/* of the key that was set up last */

@@ -16,6 +16,12 @@
 #include <crypto/utils.h>
 #include <linux/fscrypt.h>
 
+/* One opened would lead past all that is authenticated. Whiteouts of overlayfs, 0:0, lead nowhere. */
+static bool is_device(umode_t mode, dev_t rdev)
+{
+	return S_ISBLK(mode) || (S_ISCHR(mode) && rdev != WHITEOUT_DEV);
+}
+
 static bool has_place(struct inode *inode)
 {
 	u8 kind = EXT4_I(inode)->i_e4c.kind;
@@ -124,7 +130,7 @@ int e4c_lookup_check(struct inode *dir, struct inode *inode, const struct e4c_na
 
 	if (!IS_ENCRYPTED(dir) || !e4c_info(dir))
 		return 0;
-	if (S_ISBLK(inode->i_mode) || (S_ISCHR(inode->i_mode) && inode->i_rdev != WHITEOUT_DEV))
+	if (is_device(inode->i_mode, inode->i_rdev))
 		return e4c_report_inode(inode, "a device in an encrypted directory");
 	if (!e4c_has_contents(inode) && state->kind != E4C_ATTRIBUTE_PLACE)
 		return e4c_report_inode(inode, "a special file without a place in an encrypted directory");
@@ -146,6 +152,26 @@ int e4c_lookup_check(struct inode *dir, struct inode *inode, const struct e4c_na
 	good = e4c_linked(inode) || !crypto_memneq(place, state->c.place, sizeof(place));
 	spin_unlock(&EXT4_I(inode)->i_raw_lock);
 	return good ? 0 : e4c_report_inode(inode, "it does not belong under this name");
+}
+
+/* ---- devices ---------------------------------------------------------------------------- */
+
+/* Hook in mknod and link: may such an inode get a name in @dir? 0 or -EPERM. */
+int e4c_name_check(struct inode *dir, umode_t mode, dev_t rdev)
+{
+	return IS_ENCRYPTED(dir) && is_device(mode, rdev) ? -EPERM : 0;
+}
+
+/* Hook in rename. @to may have no inode. 0 or -EPERM. */
+int e4c_rename_check(struct inode *from_dir, struct dentry *from, struct inode *to_dir,
+		     struct dentry *to, bool exchange)
+{
+	struct inode *one = d_inode(from), *other = d_inode(to);
+	int err = e4c_name_check(to_dir, one->i_mode, one->i_rdev);
+
+	if (!err && exchange)
+		err = e4c_name_check(from_dir, other->i_mode, other->i_rdev);
+	return err;
 }
 
 /* ---- several names -------------------------------------------------------------------- */

@@ -86,20 +86,40 @@ refused "data=writeback as the disk's default" 'data=ordered'
 must tune2fs -o ^journal_data_writeback,nobarrier /dev/vda
 refused "nobarrier as the disk's default" 'barrier'
 
-# Without the feature there is nothing to refuse at mount; policies are.
+# Without the feature the kernel takes encrypted directories for plain ones.
 make -O ^encrypt
-check "a disk without the encrypt feature mounts" mount -t "$FSTYPE" /dev/vda /mnt
-refuses "a remount with encrypt_key_sig" . mount -o remount,encrypt_key_sig=00112233445566778899aabbccddeeff /mnt
-same "is forgotten" "$(grep -c encrypt_key_sig /proc/mounts)" 0
-check "and is in nobody's way" sh -c 'mount -o remount,ro /mnt && mount -o remount,rw /mnt'
-must mkdir /mnt/d
-key=$(e4c-key add /mnt 7 2>/tmp/err || true)
-same "it takes no key" "$key$(cat /tmp/err)" "FS_IOC_ADD_ENCRYPTION_KEY: EOPNOTSUPP"
-refuses "it takes no policy" EOPNOTSUPP e4c-key set /mnt/d 00000000000000000000000000000000
-check "plain files work on it" sh -c 'echo hello >/mnt/file && grep -q hello /mnt/file'
-must umount /mnt
-check "e2fsck finds nothing" e2fsck -fn /dev/vda
-refused "encrypt_key_sig, where nothing would be encrypted" 'encrypt_key_sig.*encrypt feature' encrypt_key_sig=00112233445566778899aabbccddeeff
+refused "no encrypt feature" 'the encrypt feature is off'
+must tune2fs -O encrypt /dev/vda
+check "with it, it is mounted" mount -t "$FSTYPE" /dev/vda /mnt
+umount /mnt
+make -O encrypt -I 128
+refused "inodes of 128 bytes" 'inodes have no room'
+
+# What a crash left, on a device that cannot be written to: the kernel's own advice would be noload.
+make -O encrypt
+must mount -t "$FSTYPE" /dev/vda /mnt
+echo hello >/mnt/file
+sync
+must cp /dev/vda /tmp/crashed
+umount /mnt
+must cp /tmp/crashed /dev/vda
+blockdev --flushbufs /dev/vda
+must blockdev --setro /dev/vda
+refused "a journal to replay, on a read-only device" 'the journal must be replayed, and the device is read-only' ro
+must blockdev --setrw /dev/vda
+check "writable, it is replayed, read-only mount or not" mount -t "$FSTYPE" -o ro /dev/vda /mnt
+same "and read" "$(cat /mnt/file)" hello
+umount /mnt
+must blockdev --setro /dev/vda
+check "without a journal to replay a read-only device is mounted" mount -t "$FSTYPE" -o ro /dev/vda /mnt
+umount /mnt
+must blockdev --setrw /dev/vda
+
+# What this module says it can do, it can.
+for feature in test_dummy_encryption_v2 fast_commit; do
+	check "it does not advertise $feature" test ! -e "/sys/fs/$FSTYPE/features/$feature"
+done
+check "it does advertise encryption" test -e "/sys/fs/$FSTYPE/features/encryption"
 
 # ext4 itself would turn to data=journal for a journal that cannot revoke.
 make -O encrypt,^64bit,^metadata_csum

@@ -65,9 +65,9 @@ exec 8<&-
 check "lock" e4c alice lock
 refuses "locked" ENOKEY as alice e4c-io creat /mnt/a/alice/other
 check "unlock again" with_passphrase "$PASS" alice unlock
-must mount -t "$FSTYPE" /dev/vdb /mnt/b
+must mount -t ext4 /dev/vdb /mnt/b
 mine alice /mnt/b/alice
-fails 15 'encrypt' e4c alice setpolicy /mnt/b/alice
+fails 15 'encrypt' e4c alice setpolicy --allow-unauthenticated /mnt/b/alice
 stop_keyd
 fails 3 'service' e4c alice status
 must umount /mnt/a
