@@ -73,7 +73,6 @@ struct e4c_info {
 	unsigned int target_len;	/* bytes */
 
 	struct e4c_sb_state *sb_state;
-	u64 overwrite;			/* see e4c_data_in_log() */
 };
 
 static inline void e4c_count(struct e4c_sb_state *state, enum e4c_counter counter)
@@ -296,6 +295,11 @@ void e4c_change_cancel(struct e4c_change *change);
 
 /* overwrite.c: ----------------------------------------------------------- */
 struct buffer_head *e4c_log_copy(struct super_block *sb, ext4_fsblk_t pblk);
+
+/* record.c: -------------------------------------------------------------- */
+void e4c_record_init(struct super_block *sb);
+void e4c_record_free(struct super_block *sb);
+void e4c_overwrite_note(handle_t *handle, struct inode *inode);
 bool e4c_data_in_log(struct inode *inode);
 
 /* write.c: --------------------------------------------------------------- */

@@ -138,7 +138,8 @@ int e4c_convert_credits(struct inode *inode);
 unsigned int e4c_nofail_flags(struct inode *inode);
 void e4c_pages_lost(struct inode *inode, int err);
 bool e4c_goal_is_far(struct inode *inode, ext4_lblk_t block, ext4_lblk_t other);
-int e4c_free_revokes(struct inode *inode, ext4_lblk_t from, int blocks, int credits);
+int e4c_free_revokes(struct inode *inode, ext4_lblk_t from, int blocks, bool unwritten,
+		     int credits);
 int e4c_free_flags(struct inode *inode, int flags);
 bool e4c_leaf_maps_itself(struct ext4_extent *ex, ext4_fsblk_t leaf);
 int e4c_extent_may_go(struct inode *inode, struct ext4_ext_path *path, struct ext4_extent *ex);

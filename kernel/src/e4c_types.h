@@ -12,6 +12,7 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
+#include <linux/xarray.h>
 
 #define E4C_U8 __u8
 #define E4C_LE32 __le32
@@ -90,7 +91,10 @@ struct e4c_sb_state {
 	struct e4c_default_key key, key_before;
 	bool devices, devices_before;
 
-	u64 overwrite;		/* see e4c_data_in_log() */
+	struct xarray overwritten;	/* see record.c: inode -> tid of its last overwrite */
+	atomic_t overwritten_count;	/* of its entries; a hint */
+	unsigned int sweep_at;		/* when there are so many, the record is swept */
+	u64 overwritten_any;	/* 0, or 2^32 + the last tid that had no room there */
 	atomic64_t counter[E4C_COUNTERS];
 	char aead_driver[64];	/* of the key that was set up last */
 	struct kobject *kobj;

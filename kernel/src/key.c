@@ -200,8 +200,6 @@ struct e4c_info *e4c_info_make(struct inode *inode, const struct e4c_context *ct
 	mutex_init(&info->path_lock);
 	mutex_init(&info->tag_lock);
 	xa_init(&info->nodes);
-	/* An earlier life of the inode may have overwritten, but not later. */
-	info->overwrite = READ_ONCE(info->sb_state->overwrite);
 	return info;
 }
 

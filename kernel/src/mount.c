@@ -104,6 +104,7 @@ int e4c_mount_check(struct super_block *sb)
 	if (!EXT4_SB(sb)->s_e4c.nodes.next) {
 		spin_lock_init(&EXT4_SB(sb)->s_e4c.nodes_lock);
 		INIT_LIST_HEAD(&EXT4_SB(sb)->s_e4c.nodes);
+		e4c_record_init(sb);
 	}
 	/* Keeps every ext4 operation on file ranges out of the tag area. */
 	sb->s_maxbytes = min_t(loff_t, sb->s_maxbytes, (loff_t)E4C_MAX_PAGES << PAGE_SHIFT);

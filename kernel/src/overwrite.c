@@ -39,30 +39,6 @@ struct buffer_head *e4c_log_copy(struct super_block *sb, ext4_fsblk_t pblk)
 }
 
 /*
- * May data blocks of @inode be in the log? While the log reaches back to its
- * last overwrite, or to the last in the file system before its key was set up
- * this time, or, without a key, to the last in the file system.
- */
-bool e4c_data_in_log(struct inode *inode)
-{
-	struct e4c_info *info = e4c_info(inode);
-	u64 last = info ? READ_ONCE(info->overwrite) :
-		   READ_ONCE(EXT4_SB(inode->i_sb)->s_e4c.overwrite);
-
-	/* Bit 32 says that there was one; any tid may be the first. */
-	return last && tid_geq((tid_t)last, READ_ONCE(EXT4_JOURNAL(inode)->j_tail_sequence));
-}
-
-static void overwrite_note(handle_t *handle, struct inode *inode)
-{
-	u64 last = BIT_ULL(32) | handle->h_transaction->t_tid;
-
-	WRITE_ONCE(e4c_info(inode)->overwrite, last);
-	WRITE_ONCE(EXT4_SB(inode->i_sb)->s_e4c.overwrite, last);
-	ext4_update_inode_fsync_trans(handle, inode, 1);
-}
-
-/*
  * Hook where writeback looks at a dirty buffer that seems to need no mapping.
  * True: it has to wait until there is a handle. With a handle, the extent is
  * looked up again: after a failed write the block is still unwritten, and then
@@ -172,7 +148,7 @@ static int page_journal(struct e4c_change *change, struct folio *folio, ext4_fsb
 	if (err)
 		/* The old ciphertext is gone: this transaction must not commit. */
 		jbd2_journal_abort(EXT4_JOURNAL(inode), err);
-	overwrite_note(change->handle, inode);
+	e4c_overwrite_note(change->handle, inode);
 	e4c_count(e4c_info(inode)->sb_state, E4C_PAGES_JOURNALED);
 out:
 	brelse(data_bh);

@@ -87,15 +87,17 @@ bool e4c_goal_is_far(struct inode *inode, ext4_lblk_t block, ext4_lblk_t other)
 /*
  * Hook where credits are taken to free the @blocks blocks of an extent from
  * @from on: what may be in the log must be revoked, or a replay after reuse
- * would put it back. The answer is kept for e4c_free_flags(), which comes next
- * under the same i_data_sem: asked again it could differ, since other pages of
- * the file may be overwritten meanwhile.
+ * would put it back. An @unwritten block of data never was overwritten. The answer is
+ * kept for e4c_free_flags(), which comes next under the same i_data_sem: asked again it
+ * could differ, since other pages of the file may be overwritten meanwhile.
  */
-int e4c_free_revokes(struct inode *inode, ext4_lblk_t from, int blocks, int credits)
+int e4c_free_revokes(struct inode *inode, ext4_lblk_t from, int blocks, bool unwritten,
+		     int credits)
 {
 	if (!e4c_inode(inode))
 		return credits;
-	EXT4_I(inode)->i_e4c.revoke = from >= E4C_TAG_LBLK || e4c_data_in_log(inode);
+	EXT4_I(inode)->i_e4c.revoke =
+		from >= E4C_TAG_LBLK || (!unwritten && e4c_data_in_log(inode));
 	return EXT4_I(inode)->i_e4c.revoke ? blocks : credits;
 }
 

@@ -59,9 +59,10 @@ void e4c_sysfs_add(struct super_block *sb)
 	sbi->s_e4c.kobj = kobj;
 }
 
-/* Hook before ext4 removes it. */
+/* Hook before ext4 removes it: with the mount goes its record. */
 void e4c_sysfs_remove(struct super_block *sb)
 {
+	e4c_record_free(sb);
 	kobject_put(EXT4_SB(sb)->s_e4c.kobj);
 	EXT4_SB(sb)->s_e4c.kobj = NULL;
 }
