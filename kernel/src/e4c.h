@@ -301,6 +301,7 @@ void e4c_record_init(struct super_block *sb);
 void e4c_record_free(struct super_block *sb);
 void e4c_overwrite_note(handle_t *handle, struct inode *inode);
 bool e4c_data_in_log(struct inode *inode);
+void e4c_overwrites_throttle(struct inode *inode);
 
 /* write.c: --------------------------------------------------------------- */
 unsigned int e4c_text_len(struct inode *inode, struct folio *folio);

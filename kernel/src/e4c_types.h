@@ -95,6 +95,9 @@ struct e4c_sb_state {
 	atomic_t overwritten_count;	/* of its entries; a hint */
 	unsigned int sweep_at;		/* when there are so many, the record is swept */
 	u64 overwritten_any;	/* 0, or 2^32 + the last tid that had no room there */
+	spinlock_t pinned_lock;		/* protects the two below */
+	u32 pinned_tid;
+	unsigned int pinned;	/* pages that it has overwritten */
 	atomic64_t counter[E4C_COUNTERS];
 	char aead_driver[64];	/* of the key that was set up last */
 	struct kobject *kobj;

@@ -2,9 +2,10 @@
 /*
  * What journaled overwrites leave behind: which transaction overwrote each
  * inode last, so that only blocks that may be in the log are revoked when they are
- * freed.
+ * freed; and how many pages the running transaction pins, which nobody else counts.
  */
 #include "e4c.h"
+#include <linux/mm.h>
 
 /* Entries of the record before it is first swept. */
 #define SWEEP_MIN 4096
@@ -15,6 +16,7 @@ void e4c_record_init(struct super_block *sb)
 
 	xa_init(&state->overwritten);
 	state->sweep_at = SWEEP_MIN;
+	spin_lock_init(&state->pinned_lock);
 }
 
 /* No inode is left. */
@@ -49,6 +51,17 @@ static void sweep(struct super_block *sb)
 	WRITE_ONCE(state->sweep_at, max(SWEEP_MIN, 2 * left));
 }
 
+static void pinned_count(struct e4c_sb_state *state, tid_t tid)
+{
+	spin_lock(&state->pinned_lock);
+	if (state->pinned_tid != tid) {
+		state->pinned_tid = tid;
+		state->pinned = 0;
+	}
+	state->pinned++;
+	spin_unlock(&state->pinned_lock);
+}
+
 /* A page of @inode was overwritten in the transaction of @handle. */
 void e4c_overwrite_note(handle_t *handle, struct inode *inode)
 {
@@ -56,6 +69,7 @@ void e4c_overwrite_note(handle_t *handle, struct inode *inode)
 	tid_t tid = handle->h_transaction->t_tid;
 	void *entry = xa_mk_value(tid), *before;
 
+	pinned_count(state, tid);
 	ext4_update_inode_fsync_trans(handle, inode, 1);
 	if (xa_load(&state->overwritten, inode->i_ino) == entry)
 		return;
@@ -77,4 +91,34 @@ bool e4c_data_in_log(struct inode *inode)
 
 	return (entry && in_log(inode->i_sb, xa_to_value(entry))) ||
 	       (any && in_log(inode->i_sb, (tid_t)any));
+}
+
+/*
+ * Before a handle for writeback is started, with no page locked: the pages that a
+ * transaction overwrites stay in memory until it has committed, and no dirty limit
+ * counts them. With a large journal and little memory they would be all there is. So
+ * a transaction that pins a thirty-second of memory commits, and one may follow
+ * while it does.
+ */
+void e4c_overwrites_throttle(struct inode *inode)
+{
+	struct e4c_sb_state *state = &EXT4_SB(inode->i_sb)->s_e4c;
+	journal_t *journal = EXT4_JOURNAL(inode);
+	unsigned long limit = max(2048UL, totalram_pages() / 32), pinned;
+	tid_t tid, started;
+	bool running;
+
+	spin_lock(&state->pinned_lock);
+	pinned = state->pinned;
+	tid = state->pinned_tid;
+	spin_unlock(&state->pinned_lock);
+	if (pinned < limit)
+		return;
+	read_lock(&journal->j_state_lock);
+	running = journal->j_running_transaction && journal->j_running_transaction->t_tid == tid;
+	read_unlock(&journal->j_state_lock);
+	if (!running || !jbd2_journal_start_commit(journal, &started))
+		return;
+	/* Joining it again and again before it is locked must end. */
+	jbd2_log_wait_commit(journal, pinned < 2 * limit ? tid - 1 : tid);
 }

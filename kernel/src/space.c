@@ -15,10 +15,16 @@ static int overwrite_pages(struct inode *inode)
 	return min(256, EXT4_JOURNAL(inode)->j_max_transaction_buffers / 8);
 }
 
-/* What a writepages handle needs for overwrites: pages, tag blocks, nodes, the inode. */
+/*
+ * Hook before a writepages handle is started: what it needs for overwrites: pages, tag
+ * blocks, nodes, the inode. Waits where too much is pinned already.
+ */
 int e4c_writepages_credits(struct inode *inode)
 {
-	return e4c_inode(inode) ? overwrite_pages(inode) + E4C_PARENTS + 2 : 0;
+	if (!e4c_inode(inode))
+		return 0;
+	e4c_overwrites_throttle(inode);
+	return overwrite_pages(inode) + E4C_PARENTS + 2;
 }
 
 /*

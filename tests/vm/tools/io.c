@@ -9,6 +9,7 @@
  *   e4c-io mmap-fill FILE LENGTH         makes a new file of that size and writes each page through a mapping, until a page fault is refused; prints how many
  *   e4c-io hold-mapping FILE LENGTH READY GO   a new file of that size, filled with 'a' through a mapping and left dirty; creates READY, waits for GO, fills
  *                                        it with 'b' and syncs it
+ *   e4c-io sync-range FILE               writes out what is dirty and waits, and asks for no commit of the journal
  *   e4c-io creat FILE                    creates an empty file
  *   e4c-io flip FILE OFFSET              flips the lowest bit of one byte (for disks)
  *   e4c-io swap FILE OFFSET OFFSET LENGTH  swaps two ranges (for disks)
@@ -199,6 +200,9 @@ int main(int argc, char **argv)
 		return mmap_fill(fd, (size_t)atoll(argv[3]));
 	if (!strcmp(verb, "hold-mapping") && argc == 6)
 		return hold_mapping(fd, (size_t)atoll(argv[3]), argv[4], argv[5]);
+	if (!strcmp(verb, "sync-range") && argc == 3)
+		return sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER) ?
+			       failed("sync_file_range") : 0;
 	if (!strcmp(verb, "flip") && argc == 4)
 		return flip(fd, atoll(argv[3]));
 	if (!strcmp(verb, "swap") && argc == 6)
