@@ -60,7 +60,7 @@ struct e4c_info {
 	spinlock_t nonce_lock;		/* protects the three below */
 	u8 nonce_prefix[8];		/* random */
 	u32 nonce_counter;
-	u32 nonce_epoch;		/* e4c_epoch when the prefix was drawn */
+	u32 nonce_epoch;		/* e4c_epoch_now() when the prefix was drawn */
 
 	struct mutex path_lock;		/* blocks of the tree are mapped and made, or go and are freed */
 	struct mutex tag_lock;		/* the tree changes, and is read from the disk */
@@ -181,7 +181,12 @@ static inline bool e4c_linked(struct inode *inode)
 
 /* module.c: -------------------------------------------------------------- */
 extern struct workqueue_struct *e4c_read_wq;
-extern atomic_t e4c_epoch;
+
+/* epoch.c: --------------------------------------------------------------- */
+int e4c_epoch_init(void);
+void e4c_epoch_exit(void);
+u32 e4c_epoch_now(void);
+void e4c_prefix_draw(u8 prefix[8]);
 
 /* key.c: ----------------------------------------------------------------- */
 void e4c_nonce_draw(struct e4c_info *info, u8 nonce[E4C_NONCE_SIZE]);

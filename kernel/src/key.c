@@ -15,7 +15,6 @@
 #include "e4c.h"
 #include <crypto/hash.h>
 #include <linux/fscrypt.h>
-#include <linux/random.h>
 
 static const char *aead_name(u8 aead)
 {
@@ -312,17 +311,16 @@ void e4c_info_free(struct inode *inode)
 /*
  * Draw a nonce that was never used under this inode's key: 64 random bits for
  * each life of the inode in memory, then a counter. The prefix is drawn anew
- * when the counter wraps and after the VM was restored from a snapshot, which
- * would otherwise repeat nonces.
+ * when the counter wraps and in a new epoch, which would otherwise repeat nonces.
  */
 void e4c_nonce_draw(struct e4c_info *info, u8 nonce[E4C_NONCE_SIZE])
 {
-	u32 epoch = atomic_read(&e4c_epoch);
+	u32 epoch = e4c_epoch_now();
 	__le32 counter;
 
 	spin_lock(&info->nonce_lock);
 	if (info->nonce_counter == U32_MAX || info->nonce_epoch != epoch) {
-		get_random_bytes(info->nonce_prefix, sizeof(info->nonce_prefix));
+		e4c_prefix_draw(info->nonce_prefix);
 		info->nonce_counter = 0;
 		info->nonce_epoch = epoch;
 	}
