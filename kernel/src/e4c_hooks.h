@@ -151,5 +151,6 @@ int e4c_zero_range(struct inode *inode, ext4_lblk_t first, ext4_lblk_t count);
 loff_t e4c_disksize(struct inode *inode, loff_t size);
 bool e4c_keeps_orphan(struct inode *inode);
 int e4c_truncate(handle_t *handle, struct inode *inode);
+int e4c_truncate_result(struct inode *inode, int err);
 
 #endif

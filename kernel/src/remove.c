@@ -385,6 +385,32 @@ static void forget_delayed_tags(struct inode *inode, u32 first)
 }
 
 /*
+ * What could not be removed stays part of the file. The page at the new size was cut
+ * in the page cache: from the disk it comes as it was, and where it was dirty
+ * the zeros are what will be written.
+ */
+static void size_give_back(struct inode *inode)
+{
+	pgoff_t edge = inode->i_size >> PAGE_SHIFT;
+
+	if (EXT4_I(inode)->i_disksize <= inode->i_size)
+		return;
+	i_size_write(inode, EXT4_I(inode)->i_disksize);
+	invalidate_inode_pages2_range(inode->i_mapping, edge, edge);
+}
+
+/*
+ * Hook in setattr, after ext4_truncate() ended with @err: it may have failed before it
+ * came to us. Takes page locks, so no handle is held. Returns @err.
+ */
+int e4c_truncate_result(struct inode *inode, int err)
+{
+	if (err && e4c_inode(inode))
+		size_give_back(inode);
+	return err;
+}
+
+/*
  * Hook in ext4_truncate(): remove all blocks past i_size and the tag blocks that
  * only they needed. i_disksize has kept its old value so far.
  * 1: done; 0: not for us (the inode is being deleted as a whole); -errno.
@@ -415,12 +441,8 @@ int e4c_truncate(handle_t *handle, struct inode *inode)
 	if (!ret && (inode->i_size & (PAGE_SIZE - 1)))
 		ret = ext4_zero_partial_blocks(handle, inode, inode->i_size,
 					       PAGE_SIZE - (inode->i_size & (PAGE_SIZE - 1)));
-	if (ret) {
-		/* What could not be removed stays part of the file. */
-		if (EXT4_I(inode)->i_disksize > inode->i_size)
-			i_size_write(inode, EXT4_I(inode)->i_disksize);
+	if (ret)
 		return ret;
-	}
 	ret = disksize_set(handle, inode, inode->i_size);
 	if (ret)
 		return ret;

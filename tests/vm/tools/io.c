@@ -10,6 +10,8 @@
  *   e4c-io hold-mapping FILE LENGTH READY GO   a new file of that size, filled with 'a' through a mapping and left dirty; creates READY, waits for GO, fills
  *                                        it with 'b' and syncs it
  *   e4c-io sync-range FILE               writes out what is dirty and waits, and asks for no commit of the journal
+ *   e4c-io truncate FILE LENGTH          ftruncate(2), on a file that is open already
+ *   e4c-io seek-data FILE OFFSET         lseek(2) with SEEK_DATA: the offset
  *   e4c-io creat FILE                    creates an empty file
  *   e4c-io flip FILE OFFSET              flips the lowest bit of one byte (for disks)
  *   e4c-io swap FILE OFFSET OFFSET LENGTH  swaps two ranges (for disks)
@@ -148,6 +150,14 @@ static int hold_mapping(int fd, size_t length, const char *ready, const char *go
 	return msync(base, length, MS_SYNC) ? failed("msync") : 0;
 }
 
+static int seek_data(int fd, off_t offset)
+{
+	offset = lseek(fd, offset, SEEK_DATA);
+	if (offset < 0)
+		return failed("lseek");
+	return printf("%lld\n", (long long)offset) < 0;
+}
+
 static int flip(int fd, off_t offset)
 {
 	uint8_t byte;
@@ -203,6 +213,10 @@ int main(int argc, char **argv)
 	if (!strcmp(verb, "sync-range") && argc == 3)
 		return sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER) ?
 			       failed("sync_file_range") : 0;
+	if (!strcmp(verb, "seek-data") && argc == 4)
+		return seek_data(fd, atoll(argv[3]));
+	if (!strcmp(verb, "truncate") && argc == 4)
+		return ftruncate(fd, atoll(argv[3])) ? failed("truncate") : 0;
 	if (!strcmp(verb, "flip") && argc == 4)
 		return flip(fd, atoll(argv[3]));
 	if (!strcmp(verb, "swap") && argc == 6)
