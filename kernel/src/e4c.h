@@ -309,6 +309,8 @@ bool e4c_data_in_log(struct inode *inode);
 void e4c_overwrites_throttle(struct inode *inode);
 
 /* write.c: --------------------------------------------------------------- */
+int e4c_bounce_init(void);
+void e4c_bounce_exit(void);
 unsigned int e4c_text_len(struct inode *inode, struct folio *folio);
 
 /* path.c: ---------------------------------------------------------------- */

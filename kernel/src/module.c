@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What exists once for the module: the workers that open pages after a read, and
- * the epoch.
+ * What exists once for the module: the workers that open pages after a read, the
+ * memory that writeback can always count on, and the epoch.
  */
 #include "e4c.h"
 #include <linux/workqueue.h>
@@ -17,9 +17,18 @@ int e4c_module_init(void)
 				      WQ_UNBOUND | WQ_HIGHPRI | WQ_MEM_RECLAIM, 0);
 	if (!e4c_read_wq)
 		return -ENOMEM;
+	err = e4c_bounce_init();
+	if (err)
+		goto err_destroy_wq;
 	err = e4c_epoch_init();
 	if (err)
-		destroy_workqueue(e4c_read_wq);
+		goto err_exit_bounce;
+	return 0;
+
+err_exit_bounce:
+	e4c_bounce_exit();
+err_destroy_wq:
+	destroy_workqueue(e4c_read_wq);
 	return err;
 }
 
@@ -29,5 +38,6 @@ void e4c_module_exit(void)
 	e4c_epoch_exit();
 	/* Nodes are freed by our own callback. */
 	rcu_barrier();
+	e4c_bounce_exit();
 	destroy_workqueue(e4c_read_wq);
 }

@@ -8,6 +8,7 @@
 #include "e4c.h"
 #include <linux/bio.h>
 #include <linux/buffer_head.h>
+#include <linux/mempool.h>
 #include <linux/writeback.h>
 
 /*
@@ -20,6 +21,28 @@ struct e4c_bounce {
 	bool failed;			/* its slot or tag block was not as it should be */
 	struct e4c_slot slot;
 };
+
+/* For the first page of an io_end, which always gets one; see bounce_alloc(). */
+#define BOUNCE_RESERVE 32
+static mempool_t bounce_pages, bounces;
+
+int e4c_bounce_init(void)
+{
+	int err = mempool_init_page_pool(&bounce_pages, BOUNCE_RESERVE, 0);
+
+	if (err)
+		return err;
+	err = mempool_init_kmalloc_pool(&bounces, BOUNCE_RESERVE, sizeof(struct e4c_bounce));
+	if (err)
+		mempool_exit(&bounce_pages);
+	return err;
+}
+
+void e4c_bounce_exit(void)
+{
+	mempool_exit(&bounces);
+	mempool_exit(&bounce_pages);
+}
 
 static struct e4c_bounce *bounce_of(struct folio *bounce)
 {
@@ -41,31 +64,37 @@ void e4c_bounce_free(struct folio *bounce)
 {
 	if (!bounce)
 		return;
-	kfree(bounce_of(bounce));
+	mempool_free(bounce_of(bounce), &bounces);
 	folio_clear_checked(bounce);
 	bounce->private = NULL;
-	folio_put(bounce);
+	mempool_free(&bounce->page, &bounce_pages);
 }
 
 /*
  * A page for the ciphertext. An io_end frees its bounce pages only when it
  * completes as a whole, so waiting for memory with some of them in hand could
- * wait for ourselves: only the first page of an io_end waits, and that never
- * fails. Without memory for a later one the extent ends there. NULL: no memory.
+ * wait for ourselves: only the first page of an io_end waits, for memory or for
+ * another io_end to give its page back, and that never fails. Without memory for a
+ * later one the extent ends there. NULL: no memory.
  */
 static struct folio *bounce_alloc(struct ext4_io_submit *io)
 {
 	bool first = !io->io_bio && !io->io_end->bio && refcount_read(&io->io_end->count) == 1;
-	gfp_t gfp = first ? GFP_NOFS | __GFP_NOFAIL : GFP_NOWAIT | __GFP_NOWARN;
-	struct folio *folio = folio_alloc(gfp, 0);
+	gfp_t gfp = first ? GFP_NOFS : GFP_NOWAIT | __GFP_NOWARN;
+	struct page *page = mempool_alloc(&bounce_pages, gfp);
+	struct e4c_bounce *b;
+	struct folio *folio;
 
-	if (!folio)
+	if (!page)
 		return NULL;
-	folio->private = kzalloc(sizeof(struct e4c_bounce), gfp);
-	if (!folio->private) {
-		folio_put(folio);
+	b = mempool_alloc(&bounces, gfp);
+	if (!b) {
+		mempool_free(page, &bounce_pages);
 		return NULL;
 	}
+	memset(b, 0, sizeof(*b));
+	folio = page_folio(page);
+	folio->private = b;
 	folio_set_checked(folio);
 	return folio;
 }
