@@ -138,6 +138,7 @@ int e4c_convert_credits(struct inode *inode);
 unsigned int e4c_nofail_flags(struct inode *inode);
 void e4c_pages_lost(struct inode *inode, int err);
 bool e4c_goal_is_far(struct inode *inode, ext4_lblk_t block, ext4_lblk_t other);
+bool e4c_counts_reserved(struct inode *inode);
 int e4c_free_revokes(struct inode *inode, ext4_lblk_t from, int blocks, bool unwritten,
 		     int credits);
 int e4c_free_flags(struct inode *inode, int flags);

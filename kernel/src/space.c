@@ -91,6 +91,17 @@ bool e4c_goal_is_far(struct inode *inode, ext4_lblk_t block, ext4_lblk_t other)
 }
 
 /*
+ * Hook where extents of delayed blocks get their blocks or go: are they taken off
+ * the reservation? ext4 does without the mount option nodelalloc, and believes that
+ * nothing is delayed with it. Tag blocks and nodes always are, and so are blocks from
+ * before a remount. Under i_data_sem.
+ */
+bool e4c_counts_reserved(struct inode *inode)
+{
+	return test_opt(inode->i_sb, DELALLOC) || EXT4_I(inode)->i_reserved_data_blocks;
+}
+
+/*
  * Hook where credits are taken to free the @blocks blocks of an extent from
  * @from on: what may be in the log must be revoked, or a replay after reuse
  * would put it back. An @unwritten block of data never was overwritten. The answer is
