@@ -216,8 +216,14 @@ int e4c_change_lock(struct e4c_change *change)
 	return err;
 }
 
+static void assert_locked(struct e4c_change *change)
+{
+	lockdep_assert_held(&e4c_info(change->inode)->tag_lock);
+}
+
 static void touched_change(struct e4c_change *change, struct touched *t)
 {
+	assert_locked(change);
 	t->dirty = true;
 	change->changed = true;
 }
@@ -227,6 +233,7 @@ void e4c_change_set(struct e4c_change *change, u32 page, const struct e4c_slot *
 {
 	struct touched *t = touched_find(change, 0, e4c_page_block(page));
 
+	assert_locked(change);
 	change->changed = true;
 	if (WARN_ON_ONCE(!t)) {
 		change->failed = true;
@@ -311,6 +318,7 @@ int e4c_change_create(struct e4c_change *change, unsigned int level, u32 index,
 	struct e4c_tag_block *block;
 	struct e4c_node *node, *old = NULL;
 
+	assert_locked(change);
 	if (IS_ERR(bh))
 		return PTR_ERR(bh);
 	block = kzalloc(sizeof(*block), GFP_NOFS | __GFP_NOFAIL);
@@ -370,6 +378,7 @@ void e4c_change_unlink(struct e4c_change *change, unsigned int level, u32 index)
 /* In a locked change of a file without written pages: it has no tree any more. */
 void e4c_change_empty(struct e4c_change *change)
 {
+	assert_locked(change);
 	form_set(change->inode, E4C_FORM_EMPTY, 0);
 	e4c_nodes_forget(e4c_info(change->inode));
 	change->changed = true;
@@ -452,6 +461,7 @@ int e4c_change_end(struct e4c_change *change)
 				break;
 		}
 	}
+	assert_locked(change);
 	e4c_count_change(inode);
 	if (!err && !empty)
 		err = blocks_write(change);

@@ -73,6 +73,7 @@ void e4c_node_drop(struct e4c_node *node)
 {
 	struct e4c_sb_state *state = node->info->sb_state;
 
+	lockdep_assert_held(&node->info->tag_lock);
 	spin_lock(&state->nodes_lock);
 	node_uncache(node);
 	spin_unlock(&state->nodes_lock);
@@ -84,6 +85,7 @@ void e4c_node_adopt(struct e4c_node *child, struct e4c_node *parent)
 {
 	struct e4c_sb_state *state = child->info->sb_state;
 
+	lockdep_assert_held(&child->info->tag_lock);
 	refcount_inc(&parent->ref);
 	spin_lock(&state->nodes_lock);
 	WARN_ON_ONCE(child->parent);

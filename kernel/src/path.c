@@ -224,6 +224,7 @@ static int blocks_make(handle_t *handle, struct inode *inode, unsigned int level
 	struct e4c_change change;
 	int err, err2;
 
+	lockdep_assert_held(&e4c_info(inode)->path_lock);
 	err = ext4_map_blocks(handle, inode, &map, EXT4_GET_BLOCKS_CREATE_UNWRIT_EXT |
 			      EXT4_GET_BLOCKS_METADATA_NOFAIL | EXT4_GET_BLOCKS_NO_NORMALIZE);
 	if (err <= 0)

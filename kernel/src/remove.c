@@ -294,6 +294,7 @@ static int blocks_unlink(handle_t *handle, struct inode *inode, unsigned int lev
 	struct e4c_change change;
 	int err;
 
+	lockdep_assert_held(&e4c_info(inode)->path_lock);
 	if (e4c_form(state) != E4C_FORM_TREE || (!all && level >= e4c_height(state)))
 		return 0;
 	err = e4c_change_begin(&change, handle, inode);
