@@ -188,6 +188,12 @@ void e4c_epoch_exit(void);
 u32 e4c_epoch_now(void);
 void e4c_prefix_draw(u8 prefix[8]);
 
+/* hkdf.c: ---------------------------------------------------------------- */
+int e4c_hkdf_init(void);
+void e4c_hkdf_exit(void);
+int e4c_hkdf(const u8 *ikm, unsigned int ikm_len, const void *info, unsigned int info_len,
+	     u8 *out, unsigned int out_len);
+
 /* key.c: ----------------------------------------------------------------- */
 void e4c_nonce_draw(struct e4c_info *info, u8 nonce[E4C_NONCE_SIZE]);
 int e4c_key_identifier(const u8 *key, unsigned int len, u8 identifier[16]);

@@ -13,7 +13,6 @@
  * a short-lived pseudo inode stands for them, a regular file with their context.
  */
 #include "e4c.h"
-#include <crypto/hash.h>
 #include <linux/fscrypt.h>
 
 static const char *aead_name(u8 aead)
@@ -23,52 +22,6 @@ static const char *aead_name(u8 aead)
 	 * out would silently choose the slow generic code.
 	 */
 	return aead == E4C_AEAD_AES_256_GCM ? "gcm(aes)" : "rfc7539(chacha20,poly1305)";
-}
-
-/* HMAC-SHA512 of two concatenated pieces. @out: 64 bytes. */
-static int hmac2(struct crypto_shash *tfm, const u8 *key, unsigned int key_len,
-		 const void *a, unsigned int a_len, const void *b, unsigned int b_len, u8 *out)
-{
-	SHASH_DESC_ON_STACK(desc, tfm);
-	int err = crypto_shash_setkey(tfm, key, key_len);
-
-	if (err)
-		return err;
-	desc->tfm = tfm;
-	err = crypto_shash_init(desc);
-	if (!err)
-		err = crypto_shash_update(desc, a, a_len);
-	if (!err)
-		err = crypto_shash_finup(desc, b, b_len, out);
-	shash_desc_zero(desc);
-	return err;
-}
-
-/*
- * RFC 5869 with SHA-512, no salt, one block of output cut to @out_len (<= 64).
- * HKDF-Expand appends the block counter 1 to @info.
- */
-static int hkdf(const u8 *ikm, unsigned int ikm_len, const void *info, unsigned int info_len,
-		u8 *out, unsigned int out_len)
-{
-	static const u8 no_salt[64];
-	static const u8 one = 1;
-	struct crypto_shash *tfm;
-	u8 prk[64], okm[64];
-	int err;
-
-	tfm = crypto_alloc_shash("hmac(sha512)", 0, 0);
-	if (IS_ERR(tfm))
-		return PTR_ERR(tfm);
-	err = hmac2(tfm, no_salt, sizeof(no_salt), ikm, ikm_len, NULL, 0, prk);
-	if (!err)
-		err = hmac2(tfm, prk, sizeof(prk), info, info_len, &one, 1, okm);
-	if (!err)
-		memcpy(out, okm, out_len);
-	memzero_explicit(prk, sizeof(prk));
-	memzero_explicit(okm, sizeof(okm));
-	crypto_free_shash(tfm);
-	return err;
 }
 
 static int derive_keys(const u8 seed[E4C_KEY_SEED_SIZE], const struct e4c_context *ctx,
@@ -81,7 +34,7 @@ static int derive_keys(const u8 seed[E4C_KEY_SEED_SIZE], const struct e4c_contex
 
 	BUILD_BUG_ON(sizeof(*keys) != 64);
 	memcpy(info.label, E4C_KEY_INFO, sizeof(info.label));
-	return hkdf(seed, E4C_KEY_SEED_SIZE, &info, sizeof(info), (u8 *)keys, sizeof(*keys));
+	return e4c_hkdf(seed, E4C_KEY_SEED_SIZE, &info, sizeof(info), (u8 *)keys, sizeof(*keys));
 }
 
 /* The identifier that fscrypt gives to a master key: fs/crypto/hkdf.c. 0 or -errno. */
@@ -89,7 +42,7 @@ int e4c_key_identifier(const u8 *key, unsigned int len, u8 identifier[16])
 {
 	static const u8 info[] = "fscrypt\0\1";	/* without the last zero */
 
-	return hkdf(key, len, info, sizeof(info) - 1, identifier, 16);
+	return e4c_hkdf(key, len, info, sizeof(info) - 1, identifier, 16);
 }
 
 /*

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What exists once for the module: the workers that open pages after a read, the
- * memory that writeback can always count on, and the epoch.
+ * memory that writeback can always count on, the hash that keys are derived with, and the
+ * epoch.
  */
 #include "e4c.h"
 #include <linux/workqueue.h>
@@ -11,12 +12,15 @@ struct workqueue_struct *e4c_read_wq;
 /* Hook in module initialisation. */
 int e4c_module_init(void)
 {
-	int err;
+	int err = e4c_hkdf_init();
 
+	if (err)
+		return err;
+	err = -ENOMEM;
 	e4c_read_wq = alloc_workqueue("ext4crypt_read",
 				      WQ_UNBOUND | WQ_HIGHPRI | WQ_MEM_RECLAIM, 0);
 	if (!e4c_read_wq)
-		return -ENOMEM;
+		goto err_exit_hkdf;
 	err = e4c_bounce_init();
 	if (err)
 		goto err_destroy_wq;
@@ -29,6 +33,8 @@ err_exit_bounce:
 	e4c_bounce_exit();
 err_destroy_wq:
 	destroy_workqueue(e4c_read_wq);
+err_exit_hkdf:
+	e4c_hkdf_exit();
 	return err;
 }
 
@@ -40,4 +46,5 @@ void e4c_module_exit(void)
 	rcu_barrier();
 	e4c_bounce_exit();
 	destroy_workqueue(e4c_read_wq);
+	e4c_hkdf_exit();
 }
