@@ -125,6 +125,12 @@ fresh_disk() { # fresh_disk DEVICE [mkfs options]
 	must mkfs.ext4 -q -F -b 4096 -I 512 -b 4096 -O encrypt "$@" "$device"
 }
 
+# e2fsck OPTION...: the host's; what finds nothing with -fn must find nothing with Debian 13's either, where that could be had (other-e2fsck).
+e2fsck() {
+	command e2fsck "$@" || return
+	[ "$1" != -fn ] || [ ! -x /e4c/bin/e2fsck-13 ] || e2fsck-13 "$@"
+}
+
 drop_caches() {
 	sync
 	echo 3 >/proc/sys/vm/drop_caches

@@ -65,7 +65,7 @@ def _programs(build: Path, extra: str) -> list[Path]:
     """The programs of this repository that are built; if EXTRA says so, without the key service and its command line, which are large."""
     programs = [p for d in (build / "release/bin", build / "vm/bin") if d.is_dir() for p in sorted(d.iterdir())
                 if p.is_file() and os.access(p, os.X_OK) and not p.name.endswith("_test")]
-    return [p for p in programs if extra != "no service" or p.name.startswith("e4c-") or p.name == "ext4crypt-volume"]
+    return [p for p in programs if extra != "no service" or p.name.startswith(("e4c-", "e2fsck-")) or p.name == "ext4crypt-volume"]
 
 
 def _stripped(path: Path) -> bytes:
