@@ -47,7 +47,8 @@ int Finish(const GlobalOptions& globals, const SelectedCommand& selected) {
     if (!status.ok()) Print(stderr, Explain(selected.verb, status) + "\n");
     if (result.status.ok()) result.status = status;
   }
-  return written ? ExitCodeOf(result.status) : 1;
+  if (!written) return 1;
+  return result.status.ok() ? result.exit_code : ExitCodeOf(result.status);
 }
 
 int UsageError(const GlobalOptions& globals, const std::string& line) {

@@ -18,23 +18,6 @@
 namespace ext4crypt {
 namespace {
 
-// The kernel writes space, tab, newline and backslash as \ooo.
-std::string Unescape(absl::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto digit = [&](size_t k) { return text[i + k] >= '0' && text[i + k] <= '7'; };
-    if (text[i] == '\\' && i + 3 < text.size() && digit(1) && digit(2) && digit(3)) {
-      out.push_back(static_cast<char>((text[i + 1] - '0') << 6 | (text[i + 2] - '0') << 3 |
-                                      (text[i + 3] - '0')));
-      i += 3;
-    } else {
-      out.push_back(text[i]);
-    }
-  }
-  return out;
-}
-
 std::optional<Mount> ParseLine(absl::string_view line) {
   const std::vector<absl::string_view> fields = absl::StrSplit(line, ' ', absl::SkipEmpty());
   // Any number of optional fields stands between the sixth field and a lone hyphen.
@@ -50,14 +33,32 @@ std::optional<Mount> ParseLine(absl::string_view line) {
     return std::nullopt;
   }
   mount.device = makedev(major, minor);
-  mount.root = Unescape(fields[3]);
-  mount.mount_point = Unescape(fields[4]);
+  mount.root = UnescapeOctal(fields[3]);
+  mount.mount_point = UnescapeOctal(fields[4]);
   mount.fs_type = std::string(hyphen[1]);
-  mount.source = Unescape(hyphen[2]);
+  mount.source = UnescapeOctal(hyphen[2]);
+  mount.options = std::string(fields[5]);
+  if (std::distance(hyphen, fields.end()) > 3) mount.super_options = std::string(hyphen[3]);
   return mount;
 }
 
 }  // namespace
+
+std::string UnescapeOctal(absl::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto digit = [&](size_t k) { return text[i + k] >= '0' && text[i + k] <= '7'; };
+    if (text[i] == '\\' && i + 3 < text.size() && digit(1) && digit(2) && digit(3)) {
+      out.push_back(static_cast<char>((text[i + 1] - '0') << 6 | (text[i + 2] - '0') << 3 |
+                                      (text[i + 3] - '0')));
+      i += 3;
+    } else {
+      out.push_back(text[i]);
+    }
+  }
+  return out;
+}
 
 std::vector<Mount> ParseMountInfo(absl::string_view text) {
   std::vector<Mount> mounts;

@@ -19,7 +19,12 @@ struct Mount {
   std::string mount_point;  // with the kernel's octal escapes undone
   std::string fs_type;
   std::string source;
+  std::string options;        // of this mount: "rw,nosuid"
+  std::string super_options;  // of the file system: "rw,errors=remount-ro"
 };
+
+// The kernel, and who writes /etc/fstab, put space, tab, newline and backslash as \ooo.
+[[nodiscard]] std::string UnescapeOctal(absl::string_view text);
 
 // In the kernel's order: a later mount covers an earlier one at the same place. Lines that cannot
 // be understood are left out: one odd mount must not hide the others.

@@ -30,6 +30,8 @@ struct CommandResult {
   absl::Status status;
   std::string text;
   Json json = Json::Object();
+  // With status OK: of a report that found something, as doctor's.
+  int exit_code = 0;
   // What must wait until this is written, and needs to know when it could not be.
   std::function<absl::Status(bool written)> after;
 };
@@ -49,6 +51,7 @@ void AddVerbs(CLI::App& app, const GlobalOptions& globals, SelectedCommand& sele
 void AddEnrol(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected);
 void AddUnlock(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected);
 void AddLock(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected);
+void AddDoctor(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected);
 void AddStatus(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected);
 void AddSetPolicy(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected);
 void AddExport(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected);

@@ -46,6 +46,8 @@ constexpr std::array kExits = {
     ExitRow{26, "the key was kept, because data would be lost"},
     ExitRow{27, "the export cannot be used"},
     ExitRow{28, "the disk failed to read or write"},
+    ExitRow{40, "doctor has a warning"},
+    ExitRow{41, "doctor has found a problem"},
 };
 
 struct Words {

@@ -4,7 +4,7 @@
 _ext4crypt() {
 	local current=$2 previous=$3 verb=_ word i
 	local -A verbs options files values
-	verbs['_']='enrol unlock lock status setpolicy encrypt policy passphrase recovery protectors key export import volume'
+	verbs['_']='enrol unlock lock status setpolicy encrypt policy passphrase recovery protectors key export import doctor volume'
 	options['_']='-h --help --version --socket --json'
 	verbs['_ enrol']=''
 	options['_ enrol']='-h --help --passphrase-fd --no-confirm --version --socket --json'
@@ -63,6 +63,8 @@ _ext4crypt() {
 	verbs['_ import']=''
 	options['_ import']='-h --help --from-volume --passphrase-fd --recovery --key-file --as --no-confirm --version --socket --json'
 	files['_ import']=yes
+	verbs['_ doctor']=''
+	options['_ doctor']='-h --help --all --version --socket --json'
 	verbs['_ volume']='inspect verify map extract'
 	options['_ volume']='-h --help --version --socket --json'
 	verbs['_ volume inspect']=''

@@ -9,7 +9,7 @@ namespace {
 
 TEST(MountInfoTest, ReadsEveryFieldWeUse) {
   const auto mounts = ParseMountInfo(
-      "42 27 7:3 /sub /mnt/x rw,relatime shared:1 master:2 - ext4crypt /dev/loop3 rw\n");
+      "42 27 7:3 /sub /mnt/x rw,relatime shared:1 master:2 - ext4crypt /dev/loop3 ro,devices\n");
   ASSERT_EQ(mounts.size(), 1U);
   EXPECT_EQ(mounts[0].mount_id, 42);
   EXPECT_EQ(mounts[0].device, makedev(7, 3));
@@ -17,6 +17,8 @@ TEST(MountInfoTest, ReadsEveryFieldWeUse) {
   EXPECT_EQ(mounts[0].mount_point, "/mnt/x");
   EXPECT_EQ(mounts[0].fs_type, "ext4crypt");
   EXPECT_EQ(mounts[0].source, "/dev/loop3");
+  EXPECT_EQ(mounts[0].options, "rw,relatime");
+  EXPECT_EQ(mounts[0].super_options, "ro,devices");
 }
 
 TEST(MountInfoTest, EscapedMountPointIsUnescaped) {
