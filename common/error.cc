@@ -90,6 +90,7 @@ constexpr std::array<ReasonRow, kErrorReasonLimit> kRows = {{
     {"VOLUME_TOP", Code::kFailedPrecondition},
     {"DISK_FAILED", Code::kDataLoss},
     {"PROCESS_LIMIT", Code::kResourceExhausted},
+    {"PROTECTOR_NAME_INVALID", Code::kInvalidArgument},
 }};
 
 const ReasonRow& RowOf(ErrorReason reason) {

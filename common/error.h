@@ -77,8 +77,9 @@ enum class ErrorReason : uint32_t {
   kVolumeTop = 61,
   kDiskFailed = 62,
   kProcessLimit = 63,
+  kProtectorNameInvalid = 64,
 };
-inline constexpr uint32_t kErrorReasonLimit = 64;
+inline constexpr uint32_t kErrorReasonLimit = 65;
 
 struct ErrorInfo {
   ErrorReason reason = ErrorReason::kUnspecified;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a user opens a key with, and what comes of it.
+// What a user opens a key with, and what comes of it. How the key is wrapped is another matter: one
+// kind of credential may open several kinds of protectors (keys/protector.h).
 #pragma once
 
 #include <map>
@@ -12,7 +13,7 @@
 namespace ext4crypt {
 
 struct Credential {
-  ProtectorKind kind{};
+  CredentialKind kind{};
   // The passphrase, the recovery code in its written form, or the key file's bytes.
   SecretBuffer secret;
 };

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -17,7 +18,9 @@ namespace ext4crypt {
 namespace {
 
 constexpr std::array<uint8_t, 7> kExportMagic = {'E', '4', 'C', 'K', 'E', 'Y', 'S'};
-constexpr uint8_t kExportVersion = 1;
+// In version 1 kinds were numbers, and protectors had no names.
+constexpr uint8_t kExportVersion = 2;
+constexpr uint8_t kNumberedKinds = 1;
 constexpr size_t kMaxParameters = 4096;  // as the store's
 constexpr size_t kNonceSize = 24;
 constexpr size_t kWrappedSize = 80;
@@ -81,38 +84,88 @@ class ExportReader {
   bool failed_ = false;
 };
 
+void WriteText(absl::string_view text, ExportWriter& out) {
+  out.Number(static_cast<uint8_t>(text.size()));
+  out.Bytes(text);
+}
+
+std::string ReadText(ExportReader& in) {
+  const auto text = in.Take(in.Number<uint8_t>());
+  return {text.begin(), text.end()};
+}
+
+// A share is between users of one machine and is not carried.
+bool IsCarried(ProtectorKind kind) {
+  switch (kind) {
+    case ProtectorKind::kPassphrase:
+    case ProtectorKind::kRecovery:
+    case ProtectorKind::kKeyFile:
+    case ProtectorKind::kDefaultKey:
+      return true;
+    case ProtectorKind::kShare:
+      return false;
+  }
+  return false;
+}
+
+// All that version 1 had.
+std::optional<ProtectorKind> KindByNumber(uint8_t number) {
+  for (const ProtectorKind kind : {ProtectorKind::kPassphrase, ProtectorKind::kRecovery,
+                                   ProtectorKind::kKeyFile, ProtectorKind::kDefaultKey}) {
+    if (number == static_cast<uint8_t>(kind)) return kind;
+  }
+  return std::nullopt;
+}
+
+absl::StatusOr<ProtectorKind> ReadKind(uint8_t version, ExportReader& in) {
+  std::string name;
+  std::optional<ProtectorKind> kind;
+  if (version == kNumberedKinds) {
+    const auto number = in.Number<uint8_t>();
+    kind = KindByNumber(number);
+    name = absl::StrCat(number);
+  } else {
+    name = ReadText(in);
+    kind = KindByName(name);
+  }
+  if (in.failed()) return Unusable("cut short");
+  if (!kind.has_value() || !IsCarried(*kind)) {
+    return Unusable(absl::StrCat("a protector of the kind \"", name,
+                                 "\", which this version does not take from an export"));
+  }
+  return *kind;
+}
+
 void WriteProtector(const ProtectorRecord& record, ExportWriter& out) {
   out.Bytes(record.id);
-  out.Number(static_cast<uint8_t>(record.kind));
+  WriteText(KindName(record.kind), out);
   out.Number(record.created_unix_s);
+  WriteText(record.name, out);
   out.Number(static_cast<uint16_t>(record.parameters.size()));
   out.Bytes(record.parameters);
   out.Bytes(record.nonce);
   out.Bytes(record.wrapped_key);
 }
 
-absl::StatusOr<ProtectorRecord> ReadProtector(ExportReader& in) {
+absl::StatusOr<ProtectorRecord> ReadProtector(uint8_t version, ExportReader& in) {
   ProtectorRecord record;
   in.Into(record.id);
-  record.kind = static_cast<ProtectorKind>(in.Number<uint8_t>());
+  ASSIGN_OR_RETURN(record.kind, ReadKind(version, in));
   record.created_unix_s = in.Number<int64_t>();
+  if (version != kNumberedKinds) record.name = ReadText(in);
+  if (!IsProtectorName(record.name)) return Unusable("an impossible name");
   const auto size = in.Number<uint16_t>();
   if (size > kMaxParameters) return Unusable("impossible parameters");
   record.parameters = in.Vector(size);
   record.nonce = in.Vector(kNonceSize);
   record.wrapped_key = in.Vector(kWrappedSize);
   if (in.failed()) return Unusable("cut short");
-  // A share is between users of one machine and is not carried.
-  if (record.kind < ProtectorKind::kPassphrase || record.kind > ProtectorKind::kDefaultKey) {
-    return Unusable("a protector of an unknown kind");
-  }
   return record;
 }
 
-absl::StatusOr<KeyRecord> ReadKey(Uid uid, ExportReader& in) {
+absl::StatusOr<KeyRecord> ReadKey(Uid uid, uint8_t version, ExportReader& in) {
   KeyRecord key{.uid = uid};
-  const auto name = in.Take(in.Number<uint8_t>());
-  key.name.assign(name.begin(), name.end());
+  key.name = ReadText(in);
   in.Into(key.identifier);
   key.created_unix_s = in.Number<int64_t>();
   const auto protectors = in.Number<uint8_t>();
@@ -122,7 +175,7 @@ absl::StatusOr<KeyRecord> ReadKey(Uid uid, ExportReader& in) {
   const bool is_default = key.name == kDefaultKeyName;
   size_t passphrases = 0;
   for (size_t i = 0; i < protectors; ++i) {
-    ASSIGN_OR_RETURN(ProtectorRecord record, ReadProtector(in));
+    ASSIGN_OR_RETURN(ProtectorRecord record, ReadProtector(version, in));
     if (is_default == (record.kind == ProtectorKind::kDefaultKey)) {
       return Unusable("a protector of the wrong kind");
     }
@@ -169,8 +222,7 @@ absl::StatusOr<std::vector<uint8_t>> EncodeExport(const Export& exported) {
   out.Number(uint32_t{exported.uid});
   out.Number(static_cast<uint8_t>(exported.keys.size()));
   for (const KeyRecord& key : exported.keys) {
-    out.Number(static_cast<uint8_t>(key.name.size()));
-    out.Bytes(key.name);
+    WriteText(key.name, out);
     out.Bytes(key.identifier);
     out.Number(key.created_unix_s);
     out.Number(static_cast<uint8_t>(key.protectors.size()));
@@ -193,14 +245,15 @@ absl::StatusOr<Export> DecodeExport(absl::Span<const uint8_t> bytes) {
   const auto sum = Checksum(text);
   if (!std::equal(sum.begin(), sum.end(), bytes.end() - kChecksumSize)) return Unusable("damaged");
   ExportReader in(text.subspan(kExportMagic.size()));
-  if (in.Number<uint8_t>() != kExportVersion) {
+  const auto version = in.Number<uint8_t>();
+  if (version < kNumberedKinds || version > kExportVersion) {
     return Error(ErrorReason::kStoreTooNew, "exported by a later version");
   }
   Export exported{.uid = in.Number<uint32_t>()};
   const auto count = in.Number<uint8_t>();
   std::set<std::string> names;
   for (size_t i = 0; i < count; ++i) {
-    ASSIGN_OR_RETURN(KeyRecord key, ReadKey(exported.uid, in));
+    ASSIGN_OR_RETURN(KeyRecord key, ReadKey(exported.uid, version, in));
     if (!names.insert(key.name).second) return Unusable("a key twice");
     exported.keys.push_back(std::move(key));
   }

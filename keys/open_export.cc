@@ -16,7 +16,8 @@ absl::StatusOr<std::vector<PlainKey>> OpenExport(const Export& exported,
                                                  const RecordOpener& open_default) {
   std::vector<PlainKey> keys;
   for (const ProtectorRecord& record : exported.keys[0].protectors) {
-    if (!kinds.at(record.kind)->IsAffordable(record)) {
+    const auto kind = kinds.find(record.kind);
+    if (kind != kinds.end() && !kind->second->IsAffordable(record)) {
       return Error(ErrorReason::kRecordUnusable, "its passphrase costs more than is done for it");
     }
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The keys in a exported of exported ones, opened: by the service to import them, by the offline
+// The keys of an export, opened: by the service to import them, by the offline
 // reader to look at a volume.
 #pragma once
 
@@ -24,7 +24,7 @@ struct PlainKey {
 using RecordOpener = std::function<absl::StatusOr<OpenedKey>(const KeyRecord& record)>;
 
 // All of them, the default key first, each checked against its identifier. `kinds` has all kinds
-// that a exported can hold. The errors of `open_default`, and kRecordUnusable.
+// that an export can hold. The errors of `open_default`, and kRecordUnusable.
 [[nodiscard]] absl::StatusOr<std::vector<PlainKey>> OpenExport(const Export& exported,
                                                                const ProtectorKinds& kinds,
                                                                const RecordOpener& open_default);

@@ -11,17 +11,14 @@
 namespace ext4crypt {
 namespace {
 
-absl::Status WrongCredential(ProtectorKind kind) {
+absl::Status WrongCredential(CredentialKind kind) {
   switch (kind) {
-    case ProtectorKind::kPassphrase:
+    case CredentialKind::kPassphrase:
       return Error(ErrorReason::kWrongPassphrase, "the passphrase fits no protector");
-    case ProtectorKind::kRecovery:
+    case CredentialKind::kRecoveryCode:
       return Error(ErrorReason::kWrongRecoveryCode, "the recovery code fits no protector");
-    case ProtectorKind::kKeyFile:
+    case CredentialKind::kKeyFile:
       return Error(ErrorReason::kWrongKeyFile, "the key file fits no protector");
-    case ProtectorKind::kDefaultKey:
-    case ProtectorKind::kShare:
-      break;  // nobody types these
   }
   return Error(ErrorReason::kInternal, "a credential of no kind");
 }
@@ -34,19 +31,19 @@ bool IsWrongCredential(ErrorReason reason) {
 }
 
 absl::StatusOr<SecretBuffer> SecretOf(const Credential& credential) {
-  if (credential.kind == ProtectorKind::kRecovery) {
+  if (credential.kind == CredentialKind::kRecoveryCode) {
     return ParseRecoveryCode(credential.secret.text());
   }
   return credential.secret.Clone();
 }
 
-absl::StatusOr<OpenedKey> OpenRecord(const KeyRecord& record, ProtectorKind kind,
+absl::StatusOr<OpenedKey> OpenRecord(const KeyRecord& record, CredentialKind kind,
                                      const SecretBuffer& secret, const ProtectorKinds& kinds) {
   const ProtectorBinding binding{.uid = record.uid, .identifier = record.identifier};
   absl::Status failure = WrongCredential(kind);
   for (const ProtectorRecord& protector : record.protectors) {
     const auto mechanism = kinds.find(protector.kind);
-    if (protector.kind != kind || mechanism == kinds.end()) continue;
+    if (mechanism == kinds.end() || mechanism->second->opened_by() != kind) continue;
     absl::StatusOr<SecretBuffer> key = mechanism->second->Unwrap(binding, protector, secret);
     if (!key.ok()) {
       // One damaged record must not hide that another one merely did not fit, nor the reverse.

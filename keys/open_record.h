@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A key record opened by a credential: each protector of its kind is tried. Guesses are neither
-// counted nor slowed here.
+// A key record opened by a credential: each protector that such a credential opens is tried.
+// Guesses are neither counted nor slowed here.
 #pragma once
 
 #include "absl/status/statusor.h"
@@ -20,7 +20,7 @@ namespace ext4crypt {
 
 // `secret` is of SecretOf(). The wrong-credential reason of the kind, or what is wrong with the
 // record.
-[[nodiscard]] absl::StatusOr<OpenedKey> OpenRecord(const KeyRecord& record, ProtectorKind kind,
+[[nodiscard]] absl::StatusOr<OpenedKey> OpenRecord(const KeyRecord& record, CredentialKind kind,
                                                    const SecretBuffer& secret,
                                                    const ProtectorKinds& kinds);
 

@@ -7,8 +7,11 @@
 #include <array>
 #include <compare>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "absl/strings/string_view.h"
 
 namespace ext4crypt {
 
@@ -32,7 +35,8 @@ using KeyIdentifier = std::array<uint8_t, 16>;
 using SharingPublicKey = std::array<uint8_t, 32>;
 using ProtectorId = std::array<uint8_t, 16>;
 
-// Stored, and part of what a protector authenticates: never renumber.
+// How a key is wrapped. The number is part of what a protector authenticates: never renumber. Files
+// and stores have the name instead, so that a later version's kind can be named when it is refused.
 enum class ProtectorKind : uint8_t {
   kPassphrase = 1,
   kRecovery = 2,
@@ -57,6 +61,13 @@ enum class ProtectorKind : uint8_t {
   return "unknown";
 }
 
+// nullopt for a kind of a later version.
+[[nodiscard]] std::optional<ProtectorKind> KindByName(absl::string_view name);
+
+inline constexpr size_t kMaxProtectorName = 64;  // bytes
+// Whether it may be what a protector is called: nothing, or text on one line.
+[[nodiscard]] bool IsProtectorName(absl::string_view name);
+
 // One way to unwrap a key, as stored. `parameters` is the kind's own canonical encoding.
 struct ProtectorRecord {
   ProtectorId id{};
@@ -65,6 +76,8 @@ struct ProtectorRecord {
   std::vector<uint8_t> nonce;
   std::vector<uint8_t> wrapped_key;
   int64_t created_unix_s = 0;
+  // What its owner calls it, such as a token's maker; may be empty. Not authenticated.
+  std::string name;
 };
 
 struct KeyRecord {

@@ -15,6 +15,7 @@
 #include "client/rpc/keyd_client.h"
 #include "common/error.h"
 #include "common/hex.h"
+#include "common/printable.h"
 #include "common/status_macros.h"
 #include "keys/key_file.h"
 
@@ -25,7 +26,15 @@ struct ProtectorsOptions {
   CredentialOptions credential;
   std::string path;
   std::string id;
+  std::string name;
 };
+
+// kNoSuchProtector, with what was typed as subject.
+absl::StatusOr<std::string> ParseProtectorId(const std::string& hex) {
+  const auto id = FromHex(hex);
+  if (!id.has_value()) return Error(ErrorReason::kNoSuchProtector, "no protector id", hex);
+  return std::string(id->begin(), id->end());
+}
 
 CommandResult List(const GlobalOptions& globals) {
   ASSIGN_OR_FAIL(KeydClient client, KeydClient::Connect(globals.socket));
@@ -33,7 +42,8 @@ CommandResult List(const GlobalOptions& globals) {
   if (!response.enrolled()) return Failure(Error(ErrorReason::kNotEnrolled, "no key"));
   CommandResult result;
   for (const keyd::v1::ProtectorInfo& protector : response.keys(0).protectors()) {
-    absl::StrAppend(&result.text, IdentifierHex(protector.id()), "  ", protector.kind(), ", made ",
+    absl::StrAppend(&result.text, IdentifierHex(protector.id()), "  ", protector.kind(),
+                    protector.name().empty() ? "" : " ", Printable(protector.name()), ", made ",
                     absl::FormatTime("%Y-%m-%d", absl::FromUnixSeconds(protector.created_unix_s()),
                                      absl::LocalTimeZone()),
                     "\n");
@@ -66,15 +76,12 @@ CommandResult AddKeyFile(const GlobalOptions& globals, const ProtectorsOptions& 
 }
 
 CommandResult Remove(const GlobalOptions& globals, const ProtectorsOptions& options) {
-  const auto id = FromHex(options.id);
-  if (!id.has_value()) {
-    return Failure(Error(ErrorReason::kNoSuchProtector, "no protector id", options.id));
-  }
+  ASSIGN_OR_FAIL(const std::string id, ParseProtectorId(options.id));
   FAIL_IF_ERROR(KeydClient::Probe(globals.socket));
   ASSIGN_OR_FAIL(const TypedCredential credential,
                  ReadCredential(options.credential, "Passphrase"));
   ASSIGN_OR_FAIL(KeydClient client, KeydClient::Connect(globals.socket));
-  FAIL_IF_ERROR(client.RemoveProtector(credential, std::string(id->begin(), id->end())));
+  FAIL_IF_ERROR(client.RemoveProtector(credential, id));
   CommandResult result;
   result.text = absl::StrCat("Protector ", options.id, " is removed; it opens nothing any more.\n");
   result.json.Set("protector_id", options.id);
@@ -83,10 +90,22 @@ CommandResult Remove(const GlobalOptions& globals, const ProtectorsOptions& opti
   return result;
 }
 
+CommandResult Rename(const GlobalOptions& globals, const ProtectorsOptions& options) {
+  ASSIGN_OR_FAIL(const std::string id, ParseProtectorId(options.id));
+  ASSIGN_OR_FAIL(KeydClient client, KeydClient::Connect(globals.socket));
+  FAIL_IF_ERROR(client.RenameProtector(id, options.name));
+  CommandResult result;
+  result.text =
+      absl::StrCat("Protector ", options.id, " is now called ", Printable(options.name), ".\n");
+  result.json.Set("protector_id", options.id);
+  result.json.Set("name", options.name);
+  return result;
+}
+
 }  // namespace
 
 void AddProtectors(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected) {
-  CLI::App* group = app.add_subcommand("protectors", "List, add and remove ways to unlock");
+  CLI::App* group = app.add_subcommand("protectors", "List, add, name and remove ways to unlock");
   group->require_subcommand(1);
   const auto options = std::make_shared<ProtectorsOptions>();
 
@@ -108,6 +127,14 @@ void AddProtectors(CLI::App& app, const GlobalOptions& globals, SelectedCommand&
   remove->callback([&globals, &selected, options] {
     selected = {.verb = "protectors remove",
                 .run = [&globals, options] { return Remove(globals, *options); }};
+  });
+
+  CLI::App* rename = group->add_subcommand("rename", "Give one a name, for you to tell it by");
+  rename->add_option("ID", options->id, "Its id, as `protectors list` shows it")->required();
+  rename->add_option("NAME", options->name, "Any text on one line")->required();
+  rename->callback([&globals, &selected, options] {
+    selected = {.verb = "protectors rename",
+                .run = [&globals, options] { return Rename(globals, *options); }};
   });
 }
 

@@ -78,6 +78,7 @@ Json ProtectorsJson(const keyd::v1::KeyStatus& key) {
     item.Set("id", IdentifierHex(protector.id()));
     item.Set("kind", protector.kind());
     item.SetInt("created_unix_s", protector.created_unix_s());
+    item.Set("name", protector.name());
     list.Append(std::move(item));
   }
   return list;

@@ -251,6 +251,21 @@ absl::StatusOr<keyd::v1::AddKeyFileResponse> KeydClient::AddKeyFile(
   return response;
 }
 
+absl::StatusOr<keyd::v1::GetProtectorsResponse> KeydClient::GetProtectors() {
+  const keyd::v1::GetProtectorsRequest request;
+  keyd::v1::GetProtectorsResponse response;
+  RETURN_IF_ERROR(connection_->Call(&Stub::GetProtectors, request, response));
+  return response;
+}
+
+absl::Status KeydClient::RenameProtector(const std::string& id, const std::string& name) {
+  keyd::v1::RenameProtectorRequest request;
+  keyd::v1::RenameProtectorResponse response;
+  request.set_protector_id(id);
+  request.set_name(name);
+  return connection_->Call(&Stub::RenameProtector, request, response);
+}
+
 absl::Status KeydClient::RemoveProtector(const TypedCredential& credential, const std::string& id) {
   keyd::v1::RemoveProtectorRequest request;
   keyd::v1::RemoveProtectorResponse response;

@@ -12,15 +12,11 @@
 #include "absl/status/statusor.h"
 #include "common/secret_buffer.h"
 #include "ext4crypt/keyd/v1/keyd.pb.h"
+#include "keys/credential.h"
 
 namespace ext4crypt {
 
-enum class CredentialKind { kPassphrase, kRecoveryCode, kKeyFile };
-
-struct TypedCredential {
-  CredentialKind kind = CredentialKind::kPassphrase;
-  SecretBuffer secret;
-};
+using TypedCredential = Credential;
 
 // Errors carry the service's reason. Secrets are wiped from the messages after each call; gRPC's
 // own buffers cannot be reached.
@@ -57,6 +53,9 @@ class KeydClient {
       const TypedCredential& credential);
   [[nodiscard]] absl::StatusOr<keyd::v1::AddKeyFileResponse> AddKeyFile(
       const TypedCredential& credential, const SecretBuffer& contents);
+  // Of the default key, with what a credential is made from.
+  [[nodiscard]] absl::StatusOr<keyd::v1::GetProtectorsResponse> GetProtectors();
+  [[nodiscard]] absl::Status RenameProtector(const std::string& id, const std::string& name);
   // `id` is the protector's 16 bytes.
   [[nodiscard]] absl::Status RemoveProtector(const TypedCredential& credential,
                                              const std::string& id);

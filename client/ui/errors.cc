@@ -38,7 +38,7 @@ constexpr std::array kExits = {
     ExitRow{18, "not allowed, or no such user"},
     ExitRow{19, "the kernel refused a key on a volume or in a keyring"},
     ExitRow{20, "changed meanwhile; try again"},
-    ExitRow{21, "the protector cannot be added or removed"},
+    ExitRow{21, "the protector cannot be added, renamed or removed"},
     ExitRow{22, "some files could not be moved and are where they were"},
     ExitRow{23, "interrupted; run the same command again"},
     ExitRow{24, "the volume is full"},
@@ -166,6 +166,8 @@ Words WordsFor(ErrorReason reason) {
               "add-key-file."};
     case ErrorReason::kNoSuchProtector:
       return {21, "your key has no such protector", "List them with: ext4crypt protectors list"};
+    case ErrorReason::kProtectorNameInvalid:
+      return {21, "that is no name for a protector", "Use at most 64 bytes of text on one line."};
     case ErrorReason::kTooManyProtectors:
       return {21, "your key has as many protectors as it may have",
               "Remove one you do not need: ext4crypt protectors list"};
@@ -270,6 +272,7 @@ bool SayAll(ErrorReason reason) {
     case ErrorReason::kNoSuchUser:
     case ErrorReason::kLastProtector:
     case ErrorReason::kNoSuchProtector:
+    case ErrorReason::kProtectorNameInvalid:
     case ErrorReason::kTooManyProtectors:
     case ErrorReason::kFilesLeft:
     case ErrorReason::kInterrupted:

@@ -36,9 +36,14 @@ ProtectorBinding BindingOf(const KeyRecord& record) {
 }  // namespace
 
 absl::StatusOr<ProtectorRecord> Enrolment::Wrap(ProtectorKind kind, const ProtectorBinding& binding,
-                                                const SecretBuffer& key,
-                                                const SecretBuffer& credential) {
-  ASSIGN_OR_RETURN(ProtectorRecord record, kinds_.at(kind)->Wrap(binding, key, credential));
+                                                const SecretBuffer& key, const SecretBuffer& secret,
+                                                const PublicParameters& parameters) {
+  const auto mechanism = kinds_.find(kind);
+  if (mechanism == kinds_.end()) {
+    return Error(ErrorReason::kInternal, "a kind that is not wrapped here", KindName(kind));
+  }
+  ASSIGN_OR_RETURN(ProtectorRecord record,
+                   mechanism->second->Wrap(binding, key, secret, parameters));
   record.created_unix_s = clock_.UnixSeconds();
   return record;
 }
@@ -109,12 +114,49 @@ absl::Status Enrolment::ChangePassphrase(Uid uid, const Credential& credential,
   RETURN_IF_ERROR(CheckNewPassphrase(new_passphrase));
   ASSIGN_OR_RETURN(const KeyRecord record, store_.FindKey(uid, kDefaultKeyName));
   ASSIGN_OR_RETURN(const OpenedKey opened, opener_.Open(record, credential));
-  const std::optional<ProtectorId> old_id = credential.kind == ProtectorKind::kPassphrase
-                                                ? opened.protector
-                                                : FirstOf(record, ProtectorKind::kPassphrase);
-  ASSIGN_OR_RETURN(const ProtectorRecord protector,
-                   Wrap(ProtectorKind::kPassphrase, BindingOf(record), opened.key, new_passphrase));
-  return Put(record, old_id, protector);
+  const std::vector<const ProtectorRecord*> old = OpenedByPassphrase(record, credential);
+  if (old.empty()) {
+    ASSIGN_OR_RETURN(
+        const ProtectorRecord protector,
+        Wrap(ProtectorKind::kPassphrase, BindingOf(record), opened.key, new_passphrase));
+    return store_.AddProtector(uid, record.name, protector);
+  }
+  std::vector<ProtectorReplacement> replacements;
+  for (const ProtectorRecord* protector : old) {
+    ASSIGN_OR_RETURN(ProtectorReplacement made,
+                     Rewrap(record, *protector, opened.key, new_passphrase));
+    replacements.push_back(std::move(made));
+  }
+  return store_.ReplaceProtectors(uid, record.name, replacements);
+}
+
+std::vector<const ProtectorRecord*> Enrolment::OpenedByPassphrase(
+    const KeyRecord& record, const Credential& credential) const {
+  std::vector<const ProtectorRecord*> opened;
+  for (const ProtectorRecord& protector : record.protectors) {
+    const auto mechanism = kinds_.find(protector.kind);
+    if (mechanism == kinds_.end() ||
+        mechanism->second->opened_by() != CredentialKind::kPassphrase) {
+      continue;
+    }
+    // Another passphrase's is left as it is: who knows this one has not said to end that.
+    if (credential.kind == CredentialKind::kPassphrase &&
+        !mechanism->second->Unwrap(BindingOf(record), protector, credential.secret).ok()) {
+      continue;
+    }
+    opened.push_back(&protector);
+  }
+  return opened;
+}
+
+absl::StatusOr<ProtectorReplacement> Enrolment::Rewrap(const KeyRecord& record,
+                                                       const ProtectorRecord& protector,
+                                                       const SecretBuffer& key,
+                                                       const SecretBuffer& new_passphrase) {
+  ASSIGN_OR_RETURN(ProtectorRecord replacement,
+                   Wrap(protector.kind, BindingOf(record), key, new_passphrase));
+  replacement.name = protector.name;
+  return ProtectorReplacement{.old_id = protector.id, .replacement = std::move(replacement)};
 }
 
 absl::StatusOr<SecretBuffer> Enrolment::RenewRecovery(Uid uid, const Credential& credential) {
@@ -145,6 +187,18 @@ absl::StatusOr<ProtectorId> Enrolment::AddKeyFile(Uid uid, const Credential& cre
                    Wrap(ProtectorKind::kKeyFile, BindingOf(record), opened.key, contents));
   RETURN_IF_ERROR(store_.AddProtector(uid, record.name, protector));
   return protector.id;
+}
+
+absl::StatusOr<std::vector<ProtectorRecord>> Enrolment::Protectors(Uid uid) {
+  ASSIGN_OR_RETURN(KeyRecord record, store_.FindKey(uid, kDefaultKeyName));
+  return std::move(record.protectors);
+}
+
+absl::Status Enrolment::RenameProtector(Uid uid, const ProtectorId& id, const std::string& name) {
+  if (!IsProtectorName(name)) {
+    return Error(ErrorReason::kProtectorNameInvalid, "no name for a protector");
+  }
+  return store_.RenameProtector(uid, kDefaultKeyName, id, name);
 }
 
 absl::Status Enrolment::RemoveProtector(Uid uid, const Credential& credential,

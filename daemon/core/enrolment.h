@@ -33,9 +33,9 @@ class Enrolment {
   // A random key with a passphrase protector and a recovery protector.
   [[nodiscard]] absl::StatusOr<EnrolledKey> Enrol(Uid uid, const SecretBuffer& passphrase);
 
-  // Replaces the passphrase protector that fitted by one for `new_passphrase`. With another kind
-  // of credential it replaces the one there is, which is how a forgotten passphrase is changed, or
-  // adds one when there is none.
+  // Wraps anew, for `new_passphrase`, whatever the old passphrase opens. With another kind of
+  // credential that is whatever any passphrase opens, which is how a forgotten one is changed; a
+  // passphrase protector is added when there is none.
   [[nodiscard]] absl::Status ChangePassphrase(Uid uid, const Credential& credential,
                                               const SecretBuffer& new_passphrase);
 
@@ -53,6 +53,12 @@ class Enrolment {
   // `contents` is kKeyFileSize random bytes, or kKeyFileUnusable. kTooManyProtectors.
   [[nodiscard]] absl::StatusOr<ProtectorId> AddKeyFile(Uid uid, const Credential& credential,
                                                        const SecretBuffer& contents);
+  // Of the default key. kNotEnrolled.
+  [[nodiscard]] absl::StatusOr<std::vector<ProtectorRecord>> Protectors(Uid uid);
+  // kNoSuchProtector, kProtectorNameInvalid. Nothing that opens anything changes, so no credential
+  // is asked for.
+  [[nodiscard]] absl::Status RenameProtector(Uid uid, const ProtectorId& id,
+                                             const std::string& name);
   // kNoSuchProtector, kLastProtector. The credential may be of the very protector that goes.
   [[nodiscard]] absl::Status RemoveProtector(Uid uid, const Credential& credential,
                                              const ProtectorId& id);
@@ -79,7 +85,16 @@ class Enrolment {
   [[nodiscard]] absl::StatusOr<ProtectorRecord> Wrap(ProtectorKind kind,
                                                      const ProtectorBinding& binding,
                                                      const SecretBuffer& key,
-                                                     const SecretBuffer& credential);
+                                                     const SecretBuffer& secret,
+                                                     const PublicParameters& parameters = {});
+  // The one of `record`, wrapped for the new passphrase.
+  [[nodiscard]] absl::StatusOr<ProtectorReplacement> Rewrap(const KeyRecord& record,
+                                                            const ProtectorRecord& protector,
+                                                            const SecretBuffer& key,
+                                                            const SecretBuffer& new_passphrase);
+  // What a change of the passphrase by `credential` has to wrap anew.
+  [[nodiscard]] std::vector<const ProtectorRecord*> OpenedByPassphrase(
+      const KeyRecord& record, const Credential& credential) const;
   // Replaces `old_id`, if there is one.
   [[nodiscard]] absl::Status Put(const KeyRecord& record, const std::optional<ProtectorId>& old_id,
                                  const ProtectorRecord& protector);

@@ -33,8 +33,9 @@ absl::StatusOr<Export> Exports::MakeForVolume(Uid uid) {
   RETURN_IF_ERROR(store_.FindKey(uid, kDefaultKeyName).status());
   ASSIGN_OR_RETURN(Export exported, OwnKeys(uid));
   std::vector<ProtectorRecord>& protectors = exported.keys[0].protectors;
-  std::erase_if(protectors, [](const ProtectorRecord& protector) {
-    return protector.kind == ProtectorKind::kPassphrase;
+  std::erase_if(protectors, [this](const ProtectorRecord& protector) {
+    const auto kind = kinds_.find(protector.kind);
+    return kind == kinds_.end() || kind->second->opened_by() == CredentialKind::kPassphrase;
   });
   if (protectors.empty()) {
     return Error(ErrorReason::kNoSuchProtector, "nothing but the passphrase opens the key");
@@ -73,7 +74,7 @@ absl::StatusOr<ImportedKeys> Exports::Import(Uid uid, absl::Span<const uint8_t> 
   std::vector<ProtectorRecord>& protectors = records[0].protectors;
   if (uid != exported.uid) {
     // Key files and the old code are bound to the old uid; who has them proves nothing here.
-    const bool typed = credential.kind == ProtectorKind::kPassphrase;
+    const bool typed = credential.kind == CredentialKind::kPassphrase;
     ASSIGN_OR_RETURN(Enrolment::NewProtectors made,
                      enrolment_.MakeProtectors(
                          uid, keys[0].key,

@@ -11,6 +11,11 @@
 
 namespace ext4crypt {
 
+struct ProtectorReplacement {
+  ProtectorId old_id{};
+  ProtectorRecord replacement;
+};
+
 // Implementations are safe to call from any thread. Each call that changes something is one
 // transaction, durable when it returns OK, without any effect otherwise.
 class KeyStore {
@@ -25,16 +30,24 @@ class KeyStore {
   [[nodiscard]] virtual absl::StatusOr<KeyRecord> FindKey(Uid uid, const std::string& name) = 0;
   // By name; empty when there is none.
   [[nodiscard]] virtual absl::StatusOr<std::vector<KeyRecord>> ListKeys(Uid uid) = 0;
-  // kChangedMeanwhile when `old_id` is no protector of that key any more.
-  [[nodiscard]] virtual absl::Status ReplaceProtector(Uid uid, const std::string& name,
-                                                      const ProtectorId& old_id,
-                                                      const ProtectorRecord& replacement) = 0;
+  // All or none. kChangedMeanwhile when an `old_id` is no protector of that key any more.
+  [[nodiscard]] virtual absl::Status ReplaceProtectors(
+      Uid uid, const std::string& name, const std::vector<ProtectorReplacement>& replacements) = 0;
+  [[nodiscard]] absl::Status ReplaceProtector(Uid uid, const std::string& name,
+                                              const ProtectorId& old_id,
+                                              const ProtectorRecord& replacement) {
+    return ReplaceProtectors(uid, name, {{.old_id = old_id, .replacement = replacement}});
+  }
   // kTooManyProtectors beyond kMaxProtectors.
   [[nodiscard]] virtual absl::Status AddProtector(Uid uid, const std::string& name,
                                                   const ProtectorRecord& protector) = 0;
   // kNoSuchProtector; kLastProtector when the key would have none left.
   [[nodiscard]] virtual absl::Status RemoveProtector(Uid uid, const std::string& name,
                                                      const ProtectorId& id) = 0;
+  // `name` is IsProtectorName(). kNoSuchProtector.
+  [[nodiscard]] virtual absl::Status RenameProtector(Uid uid, const std::string& key,
+                                                     const ProtectorId& id,
+                                                     const std::string& name) = 0;
 };
 
 }  // namespace ext4crypt

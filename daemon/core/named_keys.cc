@@ -91,7 +91,7 @@ absl::StatusOr<KeyIdentifier> NamedKeys::Create(Uid uid, const std::string& name
   ASSIGN_OR_RETURN(
       ProtectorRecord protector,
       kinds_.at(ProtectorKind::kDefaultKey)
-          ->Wrap({.uid = uid, .identifier = record.identifier}, key, default_key->key));
+          ->Wrap({.uid = uid, .identifier = record.identifier}, key, default_key->key, {}));
   protector.created_unix_s = record.created_unix_s;
   record.protectors.push_back(std::move(protector));
   const absl::Status created = keys_.CreateKey(record);
@@ -128,7 +128,7 @@ absl::Status NamedKeys::Share(Uid uid, const std::string& name, Uid with) {
   ASSIGN_OR_RETURN(ProtectorRecord share,
                    kinds_.at(ProtectorKind::kShare)
                        ->Wrap({.uid = with, .identifier = record.identifier}, key,
-                              SecretBuffer::CopyOf(absl::MakeConstSpan(receiver))));
+                              SecretBuffer::CopyOf(absl::MakeConstSpan(receiver)), {}));
   share.created_unix_s = clock_.UnixSeconds();
   return store_.PutShare(uid, name, with, share);
 }

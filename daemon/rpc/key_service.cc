@@ -35,13 +35,13 @@ absl::StatusOr<Credential> TakeCredential(const keyd::v1::Credential& message) {
   Credential credential;
   switch (message.kind_case()) {
     case keyd::v1::Credential::kPassphrase:
-      credential = {.kind = ProtectorKind::kPassphrase, .secret = Take(message.passphrase())};
+      credential = {.kind = CredentialKind::kPassphrase, .secret = Take(message.passphrase())};
       break;
     case keyd::v1::Credential::kRecoveryCode:
-      credential = {.kind = ProtectorKind::kRecovery, .secret = Take(message.recovery_code())};
+      credential = {.kind = CredentialKind::kRecoveryCode, .secret = Take(message.recovery_code())};
       break;
     case keyd::v1::Credential::kKeyFile:
-      credential = {.kind = ProtectorKind::kKeyFile, .secret = Take(message.key_file())};
+      credential = {.kind = CredentialKind::kKeyFile, .secret = Take(message.key_file())};
       break;
     default:
       return Error(ErrorReason::kInvalidRequest, "the request has no credential");
@@ -50,6 +50,15 @@ absl::StatusOr<Credential> TakeCredential(const keyd::v1::Credential& message) {
     return Error(ErrorReason::kPassphraseTooLong, "the credential is too long");
   }
   return credential;
+}
+
+absl::StatusOr<ProtectorId> ToProtectorId(const std::string& bytes) {
+  ProtectorId id{};
+  if (bytes.size() != id.size()) {
+    return Error(ErrorReason::kNoSuchProtector, "no protector has such an id");
+  }
+  std::copy(bytes.begin(), bytes.end(), id.begin());
+  return id;
 }
 
 absl::StatusOr<KeyIdentifier> ToIdentifier(const std::string& bytes) {
@@ -266,16 +275,36 @@ class KeyServiceForUser final : public keyd::v1::KeyService::CallbackService {
     });
   }
 
+  ServerUnaryReactor* GetProtectors(CallbackServerContext* context,
+                                    const keyd::v1::GetProtectorsRequest* request,
+                                    keyd::v1::GetProtectorsResponse* response) override {
+    return Dispatch(parts_.quick, "GetProtectors", context, *request, [=, this](Uid uid) {
+      ASSIGN_OR_RETURN(const std::vector<ProtectorRecord> records,
+                       parts_.enrolment.Protectors(uid));
+      for (const ProtectorRecord& record : records) {
+        keyd::v1::ProtectorParameters& protector = *response->add_protectors();
+        ToProto(record, *protector.mutable_info());
+        protector.set_parameters(record.parameters.data(), record.parameters.size());
+      }
+      return absl::OkStatus();
+    });
+  }
+
+  ServerUnaryReactor* RenameProtector(CallbackServerContext* context,
+                                      const keyd::v1::RenameProtectorRequest* request,
+                                      keyd::v1::RenameProtectorResponse* /*response*/) override {
+    return Dispatch(parts_.quick, "RenameProtector", context, *request, [=, this](Uid uid) {
+      ASSIGN_OR_RETURN(const ProtectorId id, ToProtectorId(request->protector_id()));
+      return parts_.enrolment.RenameProtector(uid, id, request->name());
+    });
+  }
+
   ServerUnaryReactor* RemoveProtector(CallbackServerContext* context,
                                       const keyd::v1::RemoveProtectorRequest* request,
                                       keyd::v1::RemoveProtectorResponse* /*response*/) override {
     return Dispatch(parts_.derivations, "RemoveProtector", context, *request, [=, this](Uid uid) {
       ASSIGN_OR_RETURN(const Credential credential, TakeCredential(request->credential()));
-      ProtectorId id{};
-      if (request->protector_id().size() != id.size()) {
-        return Error(ErrorReason::kNoSuchProtector, "no protector has such an id");
-      }
-      std::copy(request->protector_id().begin(), request->protector_id().end(), id.begin());
+      ASSIGN_OR_RETURN(const ProtectorId id, ToProtectorId(request->protector_id()));
       return parts_.enrolment.RemoveProtector(uid, credential, id);
     });
   }

@@ -58,6 +58,13 @@ void ToProto(const LockReport& report, keyd::v1::LockResponse& out) {
   }
 }
 
+void ToProto(const ProtectorRecord& record, keyd::v1::ProtectorInfo& out) {
+  SetBytes(record.id, *out.mutable_id());
+  out.set_kind(KindName(record.kind));
+  out.set_created_unix_s(record.created_unix_s);
+  out.set_name(record.name);
+}
+
 void ToProto(const KeyReport& report, Uid uid, keyd::v1::KeyStatus& out) {
   out.set_name(report.record.name);
   SetBytes(report.record.identifier, *out.mutable_identifier());
@@ -67,10 +74,7 @@ void ToProto(const KeyReport& report, Uid uid, keyd::v1::KeyStatus& out) {
   for (const Uid other : report.shared_with) out.add_shared_with(other);
   AddVolumes(report.volumes, out);
   for (const ProtectorRecord& record : report.record.protectors) {
-    keyd::v1::ProtectorInfo& protector = *out.add_protectors();
-    SetBytes(record.id, *protector.mutable_id());
-    protector.set_kind(KindName(record.kind));
-    protector.set_created_unix_s(record.created_unix_s);
+    ToProto(record, *out.add_protectors());
   }
 }
 

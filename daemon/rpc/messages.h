@@ -9,6 +9,7 @@ namespace ext4crypt {
 
 void ToProto(const UnlockReport& report, keyd::v1::UnlockResponse& out);
 void ToProto(const LockReport& report, keyd::v1::LockResponse& out);
+void ToProto(const ProtectorRecord& record, keyd::v1::ProtectorInfo& out);
 // `uid`: to whom it is reported.
 void ToProto(const KeyReport& report, Uid uid, keyd::v1::KeyStatus& out);
 

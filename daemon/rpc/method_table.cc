@@ -21,6 +21,8 @@ constexpr std::array kTable = {
     MethodRule{"ChangePassphrase", WhoMay::kSelf},
     MethodRule{"RenewRecovery", WhoMay::kSelf},
     MethodRule{"AddKeyFile", WhoMay::kSelf},
+    MethodRule{"GetProtectors", WhoMay::kSelf},
+    MethodRule{"RenameProtector", WhoMay::kSelf},
     MethodRule{"RemoveProtector", WhoMay::kSelf},
     MethodRule{"CreateKey", WhoMay::kSelf},
     MethodRule{"RemoveKey", WhoMay::kSelf},

@@ -55,6 +55,28 @@ constexpr std::array<const char*, kSchemaVersion> kMigrations = {R"sql(
     uid          INTEGER PRIMARY KEY CHECK (uid BETWEEN 0 AND 4294967294),
     public_key   BLOB    NOT NULL CHECK (length(public_key) = 32)
   ) STRICT;
+)sql",
+                                                                 // Kinds by name, and names.
+                                                                 R"sql(
+  ALTER TABLE protectors RENAME TO numbered_protectors;
+  CREATE TABLE protectors (
+    protector_id BLOB    PRIMARY KEY CHECK (length(protector_id) = 16),
+    key_id       INTEGER NOT NULL REFERENCES keys (key_id) ON DELETE CASCADE,
+    kind         TEXT    NOT NULL CHECK (length(kind) BETWEEN 1 AND 32),
+    parameters   BLOB    NOT NULL CHECK (length(parameters) <= 4096),
+    nonce        BLOB    NOT NULL CHECK (length(nonce) = 24),
+    wrapped_key  BLOB    NOT NULL CHECK (length(wrapped_key) = 80),
+    created_at   INTEGER NOT NULL,
+    name         TEXT    NOT NULL CHECK (length(CAST(name AS BLOB)) <= 64)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO protectors
+    SELECT protector_id, key_id,
+           CASE kind WHEN 1 THEN 'passphrase' WHEN 2 THEN 'recovery' WHEN 3 THEN 'key-file'
+                     WHEN 4 THEN 'default-key' WHEN 5 THEN 'share' ELSE 'number ' || kind END,
+           parameters, nonce, wrapped_key, created_at, ''
+    FROM numbered_protectors;
+  DROP TABLE numbered_protectors;
+  CREATE INDEX protectors_by_key ON protectors (key_id);
 )sql"};
 
 absl::Status SetUp(SqliteDb& db) {

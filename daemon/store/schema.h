@@ -10,7 +10,7 @@
 
 namespace ext4crypt {
 
-inline constexpr int kSchemaVersion = 2;
+inline constexpr int kSchemaVersion = 3;
 // In the file's header, so that file(1) and we know whose it is: "E4CK".
 inline constexpr int64_t kApplicationId = 0x4534434b;
 

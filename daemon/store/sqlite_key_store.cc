@@ -59,22 +59,23 @@ absl::Status SqliteKeyStore::InsertProtector(int64_t key_id, const ProtectorReco
   ASSIGN_OR_RETURN(
       SqliteStatement insert,
       db_->Prepare("INSERT INTO protectors"
-                   " (protector_id, key_id, kind, parameters, nonce, wrapped_key, created_at)"
-                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"));
+                   " (protector_id, key_id, kind, parameters, nonce, wrapped_key, created_at, name)"
+                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"));
   return insert.Bind(1, protector.id)
       .Bind(2, key_id)
-      .Bind(3, int64_t{static_cast<uint8_t>(protector.kind)})
+      .Bind(3, std::string(KindName(protector.kind)))
       .Bind(4, protector.parameters)
       .Bind(5, protector.nonce)
       .Bind(6, protector.wrapped_key)
       .Bind(7, protector.created_unix_s)
+      .Bind(8, protector.name)
       .Run();
 }
 
 absl::StatusOr<std::vector<ProtectorRecord>> SqliteKeyStore::ReadProtectors(int64_t key_id) {
   ASSIGN_OR_RETURN(SqliteStatement rows,
                    db_->Prepare("SELECT protector_id, kind, parameters, nonce, wrapped_key,"
-                                " created_at FROM protectors WHERE key_id = ?1"
+                                " created_at, name FROM protectors WHERE key_id = ?1"
                                 " ORDER BY created_at, protector_id"));
   rows.Bind(1, key_id);
   std::vector<ProtectorRecord> protectors;
@@ -83,11 +84,18 @@ absl::StatusOr<std::vector<ProtectorRecord>> SqliteKeyStore::ReadProtectors(int6
     if (!row) return protectors;
     ProtectorRecord protector;
     ASSIGN_OR_RETURN(protector.id, ToArray<16>(rows.Blob(0)));
-    protector.kind = static_cast<ProtectorKind>(rows.Int(1));
+    const std::string kind = rows.Text(1);
+    const std::optional<ProtectorKind> known = KindByName(kind);
+    if (!known.has_value()) {
+      return Error(ErrorReason::kStoreTooNew, absl::StrCat("a protector of the kind \"", kind,
+                                                           "\", which this version does not know"));
+    }
+    protector.kind = *known;
     protector.parameters = rows.Blob(2);
     protector.nonce = rows.Blob(3);
     protector.wrapped_key = rows.Blob(4);
     protector.created_unix_s = rows.Int(5);
+    protector.name = rows.Text(6);
     protectors.push_back(std::move(protector));
   }
 }
@@ -168,24 +176,43 @@ void SqliteKeyStore::ForgetDeleted() {
   db_->Execute("PRAGMA wal_checkpoint(TRUNCATE)").IgnoreError();
 }
 
-absl::Status SqliteKeyStore::ReplaceProtector(Uid uid, const std::string& name,
-                                              const ProtectorId& old_id,
-                                              const ProtectorRecord& replacement) {
+absl::Status SqliteKeyStore::ReplaceProtectors(
+    Uid uid, const std::string& name, const std::vector<ProtectorReplacement>& replacements) {
   const std::lock_guard lock(mutex_);
   {
     SqliteTransaction transaction(*db_);
     RETURN_IF_ERROR(transaction.begun());
     ASSIGN_OR_RETURN(const int64_t key_id, FindKeyId(uid, name));
-    ASSIGN_OR_RETURN(const ProtectorCount count, CountProtectors(key_id, old_id));
-    if (!count.has_id) {
-      return Error(ErrorReason::kChangedMeanwhile, "the protector was replaced meanwhile");
+    for (const auto& [old_id, replacement] : replacements) {
+      ASSIGN_OR_RETURN(const ProtectorCount count, CountProtectors(key_id, old_id));
+      if (!count.has_id) {
+        return Error(ErrorReason::kChangedMeanwhile, "the protector was replaced meanwhile");
+      }
+      RETURN_IF_ERROR(InsertProtector(key_id, replacement));
+      RETURN_IF_ERROR(DeleteProtector(old_id));
     }
-    RETURN_IF_ERROR(InsertProtector(key_id, replacement));
-    RETURN_IF_ERROR(DeleteProtector(old_id));
     RETURN_IF_ERROR(transaction.Commit());
   }
   ForgetDeleted();
   return absl::OkStatus();
+}
+
+absl::Status SqliteKeyStore::RenameProtector(Uid uid, const std::string& key, const ProtectorId& id,
+                                             const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  SqliteTransaction transaction(*db_);
+  RETURN_IF_ERROR(transaction.begun());
+  ASSIGN_OR_RETURN(const int64_t key_id, FindKeyId(uid, key));
+  {
+    ASSIGN_OR_RETURN(
+        SqliteStatement rename,
+        db_->Prepare("UPDATE protectors SET name = ?3 WHERE key_id = ?1 AND protector_id = ?2"));
+    RETURN_IF_ERROR(rename.Bind(1, key_id).Bind(2, id).Bind(3, name).Run());
+  }
+  if (db_->Changes() == 0) {
+    return Error(ErrorReason::kNoSuchProtector, "no such protector", ToHex(id));
+  }
+  return transaction.Commit();
 }
 
 absl::Status SqliteKeyStore::AddProtector(Uid uid, const std::string& name,

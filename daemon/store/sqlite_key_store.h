@@ -22,9 +22,11 @@ class SqliteKeyStore final : public KeyStore, public NamedKeyStore {
   [[nodiscard]] absl::Status CreateKeys(const std::vector<KeyRecord>& records) override;
   [[nodiscard]] absl::StatusOr<KeyRecord> FindKey(Uid uid, const std::string& name) override;
   [[nodiscard]] absl::StatusOr<std::vector<KeyRecord>> ListKeys(Uid uid) override;
-  [[nodiscard]] absl::Status ReplaceProtector(Uid uid, const std::string& name,
-                                              const ProtectorId& old_id,
-                                              const ProtectorRecord& replacement) override;
+  [[nodiscard]] absl::Status ReplaceProtectors(
+      Uid uid, const std::string& name,
+      const std::vector<ProtectorReplacement>& replacements) override;
+  [[nodiscard]] absl::Status RenameProtector(Uid uid, const std::string& key, const ProtectorId& id,
+                                             const std::string& name) override;
   [[nodiscard]] absl::Status AddProtector(Uid uid, const std::string& name,
                                           const ProtectorRecord& protector) override;
   [[nodiscard]] absl::Status RemoveProtector(Uid uid, const std::string& name,

@@ -70,12 +70,14 @@ absl::StatusOr<Argon2Cost> PassphraseProtector::CostForNewRecords() {
 
 absl::StatusOr<ProtectorRecord> PassphraseProtector::Wrap(const ProtectorBinding& binding,
                                                           const SecretBuffer& key,
-                                                          const SecretBuffer& credential) {
+                                                          const SecretBuffer& secret,
+                                                          const PublicParameters& given) {
+  RETURN_IF_ERROR(RefuseParameters(kind(), given));
   Parameters parameters;
   ASSIGN_OR_RETURN(parameters.cost, CostForNewRecords());
   FillRandom(absl::MakeSpan(parameters.salt));
   ASSIGN_OR_RETURN(const SecretBuffer wrapping_key,
-                   Argon2id(credential, parameters.salt, parameters.cost, kAeadKeySize));
+                   Argon2id(secret, parameters.salt, parameters.cost, kAeadKeySize));
   ProtectorRecord record = NewProtectorRecord(kind());
   record.parameters = Encode(parameters);
   SealKey(binding, wrapping_key, key, record);
@@ -90,10 +92,10 @@ bool PassphraseProtector::IsAffordable(const ProtectorRecord& record) const {
 
 absl::StatusOr<SecretBuffer> PassphraseProtector::Unwrap(const ProtectorBinding& binding,
                                                          const ProtectorRecord& record,
-                                                         const SecretBuffer& credential) {
+                                                         const SecretBuffer& secret) {
   ASSIGN_OR_RETURN(const Parameters parameters, Decode(record));
   ASSIGN_OR_RETURN(const SecretBuffer wrapping_key,
-                   Argon2id(credential, parameters.salt, parameters.cost, kAeadKeySize));
+                   Argon2id(secret, parameters.salt, parameters.cost, kAeadKeySize));
   std::optional<SecretBuffer> key = OpenKey(binding, wrapping_key, record);
   if (!key.has_value()) return Error(ErrorReason::kWrongPassphrase, "the passphrase does not fit");
   return *std::move(key);

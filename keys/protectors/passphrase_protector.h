@@ -25,12 +25,16 @@ class PassphraseProtector final : public Protector {
   explicit PassphraseProtector(PassphraseCost cost) : cost_(cost) {}
 
   [[nodiscard]] ProtectorKind kind() const override { return ProtectorKind::kPassphrase; }
+  [[nodiscard]] std::optional<CredentialKind> opened_by() const override {
+    return CredentialKind::kPassphrase;
+  }
   [[nodiscard]] absl::StatusOr<ProtectorRecord> Wrap(const ProtectorBinding& binding,
                                                      const SecretBuffer& key,
-                                                     const SecretBuffer& credential) override;
+                                                     const SecretBuffer& secret,
+                                                     const PublicParameters& parameters) override;
   [[nodiscard]] absl::StatusOr<SecretBuffer> Unwrap(const ProtectorBinding& binding,
                                                     const ProtectorRecord& record,
-                                                    const SecretBuffer& credential) override;
+                                                    const SecretBuffer& secret) override;
 
   [[nodiscard]] bool IsAffordable(const ProtectorRecord& record) const override;
   // Some seconds: ten times and more of what half a second is on a fast machine.

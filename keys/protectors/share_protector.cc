@@ -5,6 +5,7 @@
 
 #include "common/error.h"
 #include "common/hex.h"
+#include "common/status_macros.h"
 #include "keys/crypto/aead.h"
 #include "keys/crypto/hkdf.h"
 #include "keys/crypto/random.h"
@@ -31,23 +32,25 @@ SecretBuffer WrappingKey(const SecretBuffer& agreed, absl::Span<const uint8_t> e
 
 absl::StatusOr<ProtectorRecord> ShareProtector::Wrap(const ProtectorBinding& binding,
                                                      const SecretBuffer& key,
-                                                     const SecretBuffer& credential) {
+                                                     const SecretBuffer& public_key,
+                                                     const PublicParameters& parameters) {
+  RETURN_IF_ERROR(RefuseParameters(kind(), parameters));
   const SecretBuffer secret = RandomSecret(kX25519Size);
   const X25519Public ephemeral = X25519PublicKey(secret);
-  const std::optional<SecretBuffer> agreed = X25519Agree(secret, credential.bytes());
+  const std::optional<SecretBuffer> agreed = X25519Agree(secret, public_key.bytes());
   if (!agreed.has_value()) {
     return Error(ErrorReason::kStoreCorrupt, "a stored public key is none");
   }
   ProtectorRecord record = NewProtectorRecord(kind());
   record.parameters.push_back(kX25519HkdfSha512);
   record.parameters.insert(record.parameters.end(), ephemeral.begin(), ephemeral.end());
-  SealKey(binding, WrappingKey(*agreed, ephemeral, credential.bytes()), key, record);
+  SealKey(binding, WrappingKey(*agreed, ephemeral, public_key.bytes()), key, record);
   return record;
 }
 
 absl::StatusOr<SecretBuffer> ShareProtector::Unwrap(const ProtectorBinding& binding,
                                                     const ProtectorRecord& record,
-                                                    const SecretBuffer& credential) {
+                                                    const SecretBuffer& secret) {
   const auto corrupt = [&record](absl::string_view why) {
     return Error(ErrorReason::kStoreCorrupt, why, ToHex(record.id));
   };
@@ -55,10 +58,10 @@ absl::StatusOr<SecretBuffer> ShareProtector::Unwrap(const ProtectorBinding& bind
     return corrupt("a share has impossible parameters");
   }
   const auto ephemeral = absl::MakeConstSpan(record.parameters).subspan(1);
-  const std::optional<SecretBuffer> agreed = X25519Agree(credential, ephemeral);
+  const std::optional<SecretBuffer> agreed = X25519Agree(secret, ephemeral);
   if (!agreed.has_value()) return corrupt("a share has an impossible public key");
   std::optional<SecretBuffer> key =
-      OpenKey(binding, WrappingKey(*agreed, ephemeral, X25519PublicKey(credential)), record);
+      OpenKey(binding, WrappingKey(*agreed, ephemeral, X25519PublicKey(secret)), record);
   if (!key.has_value()) return corrupt("a share does not open");
   return *std::move(key);
 }

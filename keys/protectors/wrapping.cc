@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "common/error.h"
 #include "keys/crypto/aead.h"
 #include "keys/crypto/random.h"
 
@@ -42,6 +43,12 @@ std::optional<SecretBuffer> OpenKey(const ProtectorBinding& binding,
                                     const SecretBuffer& wrapping_key,
                                     const ProtectorRecord& record) {
   return AeadOpen(wrapping_key, ProtectorAad(binding, record), record.nonce, record.wrapped_key);
+}
+
+absl::Status RefuseParameters(ProtectorKind kind, const PublicParameters& parameters) {
+  if (parameters.empty()) return absl::OkStatus();
+  return Error(ErrorReason::kInvalidRequest, "this kind of protector takes no parameters",
+               KindName(kind));
 }
 
 ProtectorRecord NewProtectorRecord(ProtectorKind kind) {

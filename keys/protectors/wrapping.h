@@ -25,6 +25,9 @@ void SealKey(const ProtectorBinding& binding, const SecretBuffer& wrapping_key,
                                                   const SecretBuffer& wrapping_key,
                                                   const ProtectorRecord& record);
 
+// kInvalidRequest unless they are empty: for kinds that choose their own.
+[[nodiscard]] absl::Status RefuseParameters(ProtectorKind kind, const PublicParameters& parameters);
+
 // A record of this kind with a fresh random id, otherwise empty.
 [[nodiscard]] ProtectorRecord NewProtectorRecord(ProtectorKind kind);
 

@@ -31,7 +31,7 @@ _ext4crypt() {
 	options['_ recovery']='-h --help --version --socket --json'
 	verbs['_ recovery renew']=''
 	options['_ recovery renew']='-h --help --passphrase-fd --recovery --key-file --no-confirm --version --socket --json'
-	verbs['_ protectors']='list add-key-file remove'
+	verbs['_ protectors']='list add-key-file remove rename'
 	options['_ protectors']='-h --help --version --socket --json'
 	verbs['_ protectors list']=''
 	options['_ protectors list']='-h --help --version --socket --json'
@@ -41,6 +41,9 @@ _ext4crypt() {
 	verbs['_ protectors remove']=''
 	options['_ protectors remove']='-h --help --passphrase-fd --recovery --key-file --version --socket --json'
 	files['_ protectors remove']=yes
+	verbs['_ protectors rename']=''
+	options['_ protectors rename']='-h --help --version --socket --json'
+	files['_ protectors rename']=yes
 	verbs['_ key']='list create remove share unshare'
 	options['_ key']='-h --help --version --socket --json'
 	verbs['_ key list']=''

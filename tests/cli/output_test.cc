@@ -41,6 +41,7 @@ TEST_F(OutputTest, EveryReportIsOneJsonObject) {
       {{"protectors", "list"}, ""},
       {{"protectors", "add-key-file", dir + "/key", "--passphrase-fd", "3"}, phrase},
       {{"protectors", "remove", "00", "--key-file", dir + "/key"}, ""},
+      {{"protectors", "rename", "00", "name"}, ""},
       {{"passphrase", "change", "--passphrase-fd", "3"}, phrase + "a new passphrase\n"},
       {{"lock"}, ""},
   };

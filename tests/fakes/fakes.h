@@ -52,15 +52,27 @@ class FakeKeyStore final : public KeyStore {
     }
     return found;
   }
-  absl::Status ReplaceProtector(Uid uid, const std::string& name, const ProtectorId& old_id,
-                                const ProtectorRecord& replacement) override {
+  absl::Status ReplaceProtectors(Uid uid, const std::string& name,
+                                 const std::vector<ProtectorReplacement>& replacements) override {
     if (!failure.ok()) return failure;
-    for (ProtectorRecord& protector : keys.at({uid, name}).protectors) {
-      if (protector.id != old_id) continue;
-      protector = replacement;
+    KeyRecord changed = keys.at({uid, name});
+    for (const auto& [old_id, replacement] : replacements) {
+      const auto at = std::find_if(changed.protectors.begin(), changed.protectors.end(),
+                                   [&](const auto& protector) { return protector.id == old_id; });
+      if (at == changed.protectors.end()) return Error(ErrorReason::kChangedMeanwhile, "gone");
+      *at = replacement;
+    }
+    keys.at({uid, name}) = changed;
+    return absl::OkStatus();
+  }
+  absl::Status RenameProtector(Uid uid, const std::string& key, const ProtectorId& id,
+                               const std::string& name) override {
+    for (ProtectorRecord& protector : keys.at({uid, key}).protectors) {
+      if (protector.id != id) continue;
+      protector.name = name;
       return absl::OkStatus();
     }
-    return Error(ErrorReason::kChangedMeanwhile, "gone");
+    return Error(ErrorReason::kNoSuchProtector, "none");
   }
 
   absl::Status AddProtector(Uid uid, const std::string& name,
@@ -140,8 +152,14 @@ class FakeProtector final : public Protector {
  public:
   explicit FakeProtector(ProtectorKind kind) : kind_(kind) {}
   [[nodiscard]] ProtectorKind kind() const override { return kind_; }
+  [[nodiscard]] std::optional<CredentialKind> opened_by() const override {
+    return kind_ == ProtectorKind::kPassphrase ? CredentialKind::kPassphrase
+           : kind_ == ProtectorKind::kRecovery ? CredentialKind::kRecoveryCode
+                                               : CredentialKind::kKeyFile;
+  }
   absl::StatusOr<ProtectorRecord> Wrap(const ProtectorBinding& /*binding*/, const SecretBuffer& key,
-                                       const SecretBuffer& credential) override {
+                                       const SecretBuffer& credential,
+                                       const PublicParameters& /*parameters*/) override {
     ProtectorRecord record{.kind = kind_};
     record.id[0] = next_id_++;
     record.id[1] = static_cast<uint8_t>(kind_);

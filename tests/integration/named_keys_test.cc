@@ -215,7 +215,14 @@ TEST_F(NamedKeysTest, StoreOfTheFirstSchemaIsTakenOver) {
   for (const uid_t uid : {alice(), bob()}) MustCli(uid, {"lock"});
   ASSERT_EQ(StopDaemon(), 0);
   MustRun({"sqlite3", state_dir() + "/keys.db",
-           "DROP TABLE shares; DROP TABLE sharing_keys; PRAGMA user_version = 1"});
+           "DROP TABLE shares; DROP TABLE sharing_keys;"
+           "CREATE TABLE old (protector_id BLOB PRIMARY KEY, key_id INTEGER NOT NULL REFERENCES"
+           " keys (key_id) ON DELETE CASCADE, kind INTEGER, parameters BLOB, nonce BLOB,"
+           " wrapped_key BLOB, created_at INTEGER) STRICT, WITHOUT ROWID;"
+           "INSERT INTO old SELECT protector_id, key_id, CASE kind WHEN 'passphrase' THEN 1 WHEN"
+           " 'recovery' THEN 2 END, parameters, nonce, wrapped_key, created_at FROM protectors;"
+           "DROP TABLE protectors; ALTER TABLE old RENAME TO protectors;"
+           "CREATE INDEX protectors_by_key ON protectors (key_id); PRAGMA user_version = 1"});
   StartDaemon();
   Unlock(alice(), kPassphrase);
   Unlock(bob(), kPassphrase);

@@ -18,7 +18,7 @@ namespace {
 
 SecretBuffer Text(absl::string_view text) { return SecretBuffer::CopyOf(text); }
 Credential Passphrase(absl::string_view text) {
-  return {.kind = ProtectorKind::kPassphrase, .secret = Text(text)};
+  return {.kind = CredentialKind::kPassphrase, .secret = Text(text)};
 }
 
 TEST(GuessLimiterTest, FreeGuessesThenDoublingWaitsUpToABound) {
@@ -116,7 +116,7 @@ TEST_F(EnrolmentTest, BothProtectorsOpenTheSameKey) {
   ASSERT_TRUE(enrolled.ok());
   const auto first = opener_.Open(Record(), Passphrase("passphrase"));
   const auto second = opener_.Open(
-      Record(), {.kind = ProtectorKind::kRecovery, .secret = enrolled->recovery_code.Clone()});
+      Record(), {.kind = CredentialKind::kRecoveryCode, .secret = enrolled->recovery_code.Clone()});
   ASSERT_TRUE(first.ok());
   ASSERT_TRUE(second.ok());
   EXPECT_TRUE(SecretsEqual(first->key, second->key));
@@ -155,6 +155,47 @@ TEST_F(EnrolmentTest, ChangedPassphraseReplacesOnlyThePassphrase) {
   EXPECT_TRUE(opener_.Open(Record(), Passphrase("new phrase")).ok());
 }
 
+TEST_F(EnrolmentTest, ChangedPassphraseRewrapsAllThatTheOldOneOpensAndNothingElse) {
+  ASSERT_TRUE(enrolment_.Enrol(1, Text("passphrase")).ok());
+  const Credential code = {
+      .kind = CredentialKind::kRecoveryCode,
+      .secret = enrolment_.RenewRecovery(1, Passphrase("passphrase"))->Clone()};
+  const SecretBuffer key = opener_.Open(Record(), code)->key.Clone();
+  for (const char* text : {"passphrase", "another one"}) {
+    auto protector = by_passphrase_->Wrap({}, key, Text(text), {});
+    protector->name = "second";
+    ASSERT_TRUE(store_.AddProtector(1, kDefaultKeyName, *protector).ok());
+  }
+  ASSERT_TRUE(enrolment_.ChangePassphrase(1, Passphrase("passphrase"), Text("new phrase")).ok());
+  size_t rewrapped = 0;
+  size_t named = 0;
+  for (const ProtectorRecord& protector : Record().protectors) {
+    if (by_passphrase_->Unwrap({}, protector, Text("new phrase")).ok()) ++rewrapped;
+    if (protector.name == "second") ++named;
+  }
+  EXPECT_EQ(rewrapped, 2U);
+  EXPECT_EQ(named, 2U);
+  EXPECT_EQ(Record().protectors.size(), 4U);
+  EXPECT_FALSE(opener_.Open(Record(), Passphrase("passphrase")).ok());
+  EXPECT_TRUE(opener_.Open(Record(), Passphrase("another one")).ok());
+  // Forgotten: the recovery code ends them all.
+  ASSERT_TRUE(enrolment_.ChangePassphrase(1, code, Text("third phrase")).ok());
+  EXPECT_FALSE(opener_.Open(Record(), Passphrase("another one")).ok());
+  EXPECT_TRUE(opener_.Open(Record(), Passphrase("third phrase")).ok());
+}
+
+TEST_F(EnrolmentTest, ProtectorIsCalledWhatItsOwnerSays) {
+  ASSERT_TRUE(enrolment_.Enrol(1, Text("passphrase")).ok());
+  const ProtectorId id = Record().protectors[1].id;
+  EXPECT_TRUE(enrolment_.RenameProtector(1, id, "in the safe").ok());
+  EXPECT_EQ(Record().protectors[1].name, "in the safe");
+  for (const std::string& name : {std::string(65, 'a'), std::string("two\nlines")}) {
+    EXPECT_EQ(ReasonOf(enrolment_.RenameProtector(1, id, name)),
+              ErrorReason::kProtectorNameInvalid);
+  }
+  EXPECT_EQ(Record().protectors[1].name, "in the safe");
+}
+
 TEST_F(EnrolmentTest, WrongOrUnusablePassphraseChangesNothing) {
   ASSERT_TRUE(enrolment_.Enrol(1, Text("passphrase")).ok());
   EXPECT_EQ(ReasonOf(enrolment_.ChangePassphrase(1, Passphrase("nonsense"), Text("new phrase"))),
@@ -166,12 +207,12 @@ TEST_F(EnrolmentTest, WrongOrUnusablePassphraseChangesNothing) {
 
 TEST_F(EnrolmentTest, RecoveryCodeReplacesAForgottenPassphrase) {
   const auto enrolled = enrolment_.Enrol(1, Text("passphrase"));
-  ASSERT_TRUE(enrolment_
-                  .ChangePassphrase(
-                      1,
-                      {.kind = ProtectorKind::kRecovery, .secret = enrolled->recovery_code.Clone()},
-                      Text("new phrase"))
-                  .ok());
+  ASSERT_TRUE(
+      enrolment_
+          .ChangePassphrase(
+              1, {.kind = CredentialKind::kRecoveryCode, .secret = enrolled->recovery_code.Clone()},
+              Text("new phrase"))
+          .ok());
   EXPECT_TRUE(opener_.Open(Record(), Passphrase("new phrase")).ok());
   EXPECT_FALSE(opener_.Open(Record(), Passphrase("passphrase")).ok());
 }
@@ -181,12 +222,13 @@ TEST_F(EnrolmentTest, RenewedRecoveryCodeReplacesTheOld) {
   const auto renewed = enrolment_.RenewRecovery(1, Passphrase("passphrase"));
   ASSERT_TRUE(renewed.ok());
   EXPECT_EQ(ReasonOf(opener_
-                         .Open(Record(), {.kind = ProtectorKind::kRecovery,
+                         .Open(Record(), {.kind = CredentialKind::kRecoveryCode,
                                           .secret = enrolled->recovery_code.Clone()})
                          .status()),
             ErrorReason::kWrongRecoveryCode);
   EXPECT_TRUE(
-      opener_.Open(Record(), {.kind = ProtectorKind::kRecovery, .secret = renewed->Clone()}).ok());
+      opener_.Open(Record(), {.kind = CredentialKind::kRecoveryCode, .secret = renewed->Clone()})
+          .ok());
 }
 
 TEST_F(EnrolmentTest, KeyFileOpensUntilItIsRemoved) {
@@ -194,7 +236,7 @@ TEST_F(EnrolmentTest, KeyFileOpensUntilItIsRemoved) {
   const SecretBuffer contents(kKeyFileSize);
   const auto id = enrolment_.AddKeyFile(1, Passphrase("passphrase"), contents);
   ASSERT_TRUE(id.ok());
-  const Credential by_file{.kind = ProtectorKind::kKeyFile, .secret = contents.Clone()};
+  const Credential by_file{.kind = CredentialKind::kKeyFile, .secret = contents.Clone()};
   EXPECT_TRUE(opener_.Open(Record(), by_file).ok());
   EXPECT_EQ(ReasonOf(enrolment_.RemoveProtector(1, Passphrase("nonsense"), *id)),
             ErrorReason::kWrongPassphrase);
@@ -211,7 +253,7 @@ TEST_F(EnrolmentTest, KeyFileOfTheWrongSizeIsRefused) {
 
 TEST_F(EnrolmentTest, RemovedPassphraseAndRecoveryCodeCanBeMadeAgain) {
   const auto enrolled = enrolment_.Enrol(1, Text("passphrase"));
-  const Credential code{.kind = ProtectorKind::kRecovery,
+  const Credential code{.kind = CredentialKind::kRecoveryCode,
                         .secret = enrolled->recovery_code.Clone()};
   ASSERT_TRUE(enrolment_.RemoveProtector(1, code, Record().protectors[0].id).ok());
   ASSERT_TRUE(enrolment_.ChangePassphrase(1, code, Text("new phrase")).ok());
@@ -226,8 +268,9 @@ TEST_F(EnrolmentTest, MistypedRecoveryCodeIsNoGuess) {
   ASSERT_TRUE(enrolment_.Enrol(1, Text("passphrase")).ok());
   for (int i = 0; i < 20; ++i) {
     EXPECT_EQ(
-        ReasonOf(opener_.Open(Record(), {.kind = ProtectorKind::kRecovery, .secret = Text("ABCDE")})
-                     .status()),
+        ReasonOf(
+            opener_.Open(Record(), {.kind = CredentialKind::kRecoveryCode, .secret = Text("ABCDE")})
+                .status()),
         ErrorReason::kRecoveryCodeMistyped);
   }
   EXPECT_TRUE(opener_.Open(Record(), Passphrase("passphrase")).ok());

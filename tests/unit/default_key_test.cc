@@ -39,7 +39,7 @@ class DefaultKeyTest : public testing::Test {
   }
   absl::StatusOr<UnlockReport> Unlock() { return Unlock(service_.default_key); }
   absl::StatusOr<UnlockReport> Unlock(DefaultKey& default_key) {
-    return default_key.Unlock(kUid, {.kind = ProtectorKind::kPassphrase,
+    return default_key.Unlock(kUid, {.kind = CredentialKind::kPassphrase,
                                      .secret = SecretBuffer::CopyOf(absl::string_view(kPhrase))});
   }
   bool Claimed(const Volume& volume) {
@@ -201,7 +201,7 @@ TEST_F(DefaultKeyTest, FailedRemovalIsNotReportedAsLocked) {
 
 TEST_F(DefaultKeyTest, WrongPassphraseTouchesNothing) {
   const auto report = service_.default_key.Unlock(
-      kUid, {.kind = ProtectorKind::kPassphrase,
+      kUid, {.kind = CredentialKind::kPassphrase,
              .secret = SecretBuffer::CopyOf(absl::string_view("nonsense"))});
   EXPECT_EQ(ReasonOf(report.status()), ErrorReason::kWrongPassphrase);
   EXPECT_TRUE(volumes_.keys.empty());

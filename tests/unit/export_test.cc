@@ -4,7 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
+#include <string>
 
 #include "common/error.h"
 #include "keys/crypto/checksum.h"
@@ -25,6 +27,7 @@ Export SomeExport() {
   first.identifier.fill(9);
   first.protectors = {SomeProtector(ProtectorKind::kPassphrase, 1),
                       SomeProtector(ProtectorKind::kRecovery, 2)};
+  first.protectors[1].name = "in the safe";
   KeyRecord second{.uid = 1000, .name = "work", .created_unix_s = 7};
   second.identifier.fill(8);
   second.protectors = {SomeProtector(ProtectorKind::kDefaultKey, 3)};
@@ -52,7 +55,47 @@ TEST(ExportTest, ComesBackAsItWas) {
   EXPECT_EQ(exported->keys[1].name, "work");
   EXPECT_EQ(exported->keys[0].created_unix_s, -5);
   EXPECT_EQ(exported->keys[0].protectors[1].parameters, (std::vector<uint8_t>{1, 2, 2}));
+  EXPECT_EQ(exported->keys[0].protectors[1].name, "in the safe");
   EXPECT_EQ(EncodedExport(*exported), bytes);
+}
+
+TEST(ExportTest, KindOfALaterVersionIsRefusedByItsName) {
+  std::vector<uint8_t> bytes = EncodedExport(SomeExport());
+  const std::string known = "recovery";
+  const auto at = std::search(bytes.begin(), bytes.end(), known.begin(), known.end());
+  ASSERT_NE(at, bytes.end());
+  const std::string later = "hologram";
+  std::copy(later.begin(), later.end(), at);
+  const absl::Status refused = DecodeExport(WithFittingSum(bytes)).status();
+  EXPECT_EQ(ReasonOf(refused), ErrorReason::kRecordUnusable);
+  EXPECT_NE(std::string(refused.message()).find("\"hologram\""), std::string::npos) << refused;
+}
+
+// Written by hand, as version 1 was: one key, one protector, its kind a number.
+TEST(ExportTest, VersionWithNumberedKindsIsRead) {
+  const auto encoded = [](uint8_t kind) {
+    std::vector<uint8_t> bytes = {'E', '4', 'C', 'K', 'E', 'Y', 'S', 1,   0xe8, 3,  0,
+                                  0,   1,   7,   'd', 'e', 'f', 'a', 'u', 'l',  't'};
+    bytes.insert(bytes.end(), 16 + 8, 0);  // identifier, time
+    bytes.push_back(1);
+    bytes.insert(bytes.end(), 16, 4);  // id
+    bytes.push_back(kind);
+    bytes.insert(bytes.end(), 8, 0);
+    bytes.insert(bytes.end(), {2, 0, 5, 6});
+    bytes.insert(bytes.end(), 24 + 80 + kChecksumSize, 7);
+    return WithFittingSum(bytes);
+  };
+  const auto exported = DecodeExport(encoded(2));
+  ASSERT_TRUE(exported.ok()) << exported.status();
+  const ProtectorRecord& record = exported->keys[0].protectors[0];
+  EXPECT_EQ(record.kind, ProtectorKind::kRecovery);
+  EXPECT_EQ(record.parameters, (std::vector<uint8_t>{5, 6}));
+  EXPECT_EQ(record.wrapped_key.size(), 80U);
+  // What came later has no number there.
+  for (const int kind : {0, 5, 6, 7, 255}) {
+    EXPECT_EQ(ExportRefusal(encoded(static_cast<uint8_t>(kind))), ErrorReason::kRecordUnusable)
+        << kind;
+  }
 }
 
 TEST(ExportTest, EachFlippedBitAndEachMissingByteIsNoticed) {
@@ -79,7 +122,7 @@ TEST(ExportTest, MadeToHurtIsRefusedThoughItsChecksumFits) {
   longer.push_back(0);
   EXPECT_EQ(ExportRefusal(WithFittingSum(longer)), ErrorReason::kRecordUnusable);
   std::vector<uint8_t> later = whole;
-  later[7] = 2;
+  later[7] = 3;
   EXPECT_EQ(ExportRefusal(WithFittingSum(later)), ErrorReason::kStoreTooNew);
 
   const std::vector<std::function<void(Export&)>> wrongs = {
@@ -96,6 +139,8 @@ TEST(ExportTest, MadeToHurtIsRefusedThoughItsChecksumFits) {
       [](Export& b) { b.keys[1].protectors[0].kind = ProtectorKind::kPassphrase; },
       [](Export& b) { b.keys[1].protectors[0].kind = ProtectorKind::kShare; },
       [](Export& b) { b.keys[1].protectors[0].kind = static_cast<ProtectorKind>(0); },
+      [](Export& b) { b.keys[0].protectors[0].name = "two\nlines"; },
+      [](Export& b) { b.keys[0].protectors[0].name.assign(65, 'a'); },
       [](Export& b) { b.keys[1].protectors[0].parameters.assign(4097, 0); },
   };
   for (size_t i = 0; i < wrongs.size(); ++i) {

@@ -31,7 +31,7 @@ class ProtectorTest : public testing::TestWithParam<Kind> {
     protector_ = GetParam().make();
     binding_.uid = 1000;
     FillRandom(absl::MakeSpan(binding_.identifier));
-    const auto record = protector_->Wrap(binding_, key_, credential_);
+    const auto record = protector_->Wrap(binding_, key_, credential_, {});
     ASSERT_TRUE(record.ok());
     record_ = *record;
   }
@@ -52,10 +52,10 @@ TEST(PassphraseCostTest, NewPassphraseTakesTodaysCostAndTheOldRecordItsOwn) {
   const SecretBuffer passphrase = RandomSecret(12);
   PassphraseProtector then({.memory_mib = 8, .passes = 4});
   PassphraseProtector now({.memory_mib = 16, .passes = 5});
-  const auto old_record = then.Wrap(binding, key, passphrase);
+  const auto old_record = then.Wrap(binding, key, passphrase, {});
   ASSERT_TRUE(old_record.ok());
   EXPECT_TRUE(now.Unwrap(binding, *old_record, passphrase).ok());
-  const auto new_record = now.Wrap(binding, key, passphrase);
+  const auto new_record = now.Wrap(binding, key, passphrase, {});
   ASSERT_TRUE(new_record.ok());
   // Passes and MiB, little-endian, behind the version.
   const std::vector<uint8_t> cost(new_record->parameters.begin() + 1,
@@ -65,7 +65,7 @@ TEST(PassphraseCostTest, NewPassphraseTakesTodaysCostAndTheOldRecordItsOwn) {
 
 TEST(PassphraseCostTest, WhatStrangersHandInMustBeAffordable) {
   PassphraseProtector protector({.memory_mib = 8, .passes = 4});
-  auto record = protector.Wrap({.uid = 1000}, RandomSecret(kMasterKeySize), RandomSecret(12));
+  auto record = protector.Wrap({.uid = 1000}, RandomSecret(kMasterKeySize), RandomSecret(12), {});
   ASSERT_TRUE(record.ok());
   const auto with_cost = [&](uint8_t passes, uint8_t memory_high) {
     record->parameters[1] = passes;
@@ -122,7 +122,7 @@ TEST_P(ProtectorTest, ChangedParametersOrCiphertextNeverOpen) {
 }
 
 TEST_P(ProtectorTest, TwoRecordsOfOneKeyHaveNothingInCommon) {
-  const auto second = protector_->Wrap(binding_, key_, credential_);
+  const auto second = protector_->Wrap(binding_, key_, credential_, {});
   ASSERT_TRUE(second.ok());
   EXPECT_NE(second->id, record_.id);
   EXPECT_NE(second->parameters, record_.parameters);
@@ -146,10 +146,28 @@ INSTANTIATE_TEST_SUITE_P(
                          ErrorReason::kWrongKeyFile}),
     [](const testing::TestParamInfo<Kind>& kind) { return kind.param.name; });
 
+TEST_P(ProtectorTest, ParametersOfAnotherKindWrapNothing) {
+  EXPECT_EQ(ReasonOf(protector_->Wrap(binding_, key_, credential_, {1, 2, 3}).status()),
+            ErrorReason::kInvalidRequest);
+}
+
+TEST(HkdfProtectorTest, KindWithoutADerivationOfItsOwnIsNotDerivedAsAnother) {
+  const SecretBuffer key = RandomSecret(kMasterKeySize);
+  const SecretBuffer secret = RandomSecret(20);
+  for (const ProtectorKind kind : {ProtectorKind::kPassphrase, ProtectorKind::kShare}) {
+    EXPECT_EQ(ReasonOf(HkdfProtector(kind).Wrap({}, key, secret, {}).status()),
+              ErrorReason::kInternal);
+  }
+  auto record = HkdfProtector(ProtectorKind::kRecovery).Wrap({}, key, secret, {});
+  ASSERT_TRUE(record.ok());
+  EXPECT_EQ(ReasonOf(HkdfProtector(ProtectorKind::kKeyFile).Unwrap({}, *record, secret).status()),
+            ErrorReason::kStoreCorrupt);
+}
+
 TEST(PassphraseProtectorTest, ImpossibleCostInARecordIsNotTried) {
   PassphraseProtector protector(PassphraseCost{.memory_mib = 8, .passes = 4});
   const SecretBuffer credential = RandomSecret(20);
-  auto record = protector.Wrap({}, RandomSecret(kMasterKeySize), credential);
+  auto record = protector.Wrap({}, RandomSecret(kMasterKeySize), credential, {});
   ASSERT_TRUE(record.ok());
   for (const size_t byte : {3U, 4U, 7U, 8U}) {  // the high bytes of passes and of memory
     ProtectorRecord greedy = *record;
@@ -164,7 +182,7 @@ TEST(PassphraseProtectorTest, OldRecordsOpenAfterTheCostWasRaised) {
   const SecretBuffer credential = RandomSecret(20);
   PassphraseProtector cheap(PassphraseCost{.memory_mib = 8, .passes = 4});
   PassphraseProtector dear(PassphraseCost{.memory_mib = 16, .passes = 4});
-  const auto record = cheap.Wrap({}, key, credential);
+  const auto record = cheap.Wrap({}, key, credential, {});
   ASSERT_TRUE(record.ok());
   const auto opened = dear.Unwrap({}, *record, credential);
   ASSERT_TRUE(opened.ok());

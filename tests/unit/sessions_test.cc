@@ -26,7 +26,7 @@ class SessionsTest : public testing::Test {
   static SecretBuffer Phrase() { return SecretBuffer::CopyOf(absl::string_view("passphrase")); }
   absl::Status Unlock(UnlockFor purpose) {
     return default_key_
-        .Unlock(kUid, {.kind = ProtectorKind::kPassphrase, .secret = Phrase()}, purpose)
+        .Unlock(kUid, {.kind = CredentialKind::kPassphrase, .secret = Phrase()}, purpose)
         .status();
   }
   void EndSession() {

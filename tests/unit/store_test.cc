@@ -124,6 +124,43 @@ TEST_F(StoreTest, ReplacedProtectorIsGoneFromTheFiles) {
   EXPECT_EQ(store_->FindKey(1, "default")->protectors.size(), 2U);
 }
 
+TEST_F(StoreTest, ProtectorIsRenamedAndSaysSoAfterReopening) {
+  KeyRecord key = MakeKey(1, "default");
+  key.protectors[1].name = "in the safe";
+  ASSERT_TRUE(store_->CreateKey(key).ok());
+  ASSERT_TRUE(store_->RenameProtector(1, "default", key.protectors[0].id, "in the head").ok());
+  EXPECT_EQ(ReasonOf(store_->RenameProtector(2, "default", key.protectors[0].id, "x")),
+            ErrorReason::kNotEnrolled);
+  EXPECT_EQ(ReasonOf(store_->RenameProtector(1, "default", {}, "x")),
+            ErrorReason::kNoSuchProtector);
+  Reopen();
+  const auto found = store_->FindKey(1, "default");
+  ASSERT_TRUE(found.ok());
+  for (const ProtectorRecord& protector : found->protectors) {
+    EXPECT_EQ(protector.name,
+              protector.kind == ProtectorKind::kPassphrase ? "in the head" : "in the safe");
+  }
+}
+
+TEST_F(StoreTest, ManyReplacementsAreMadeTogetherOrNotAtAll) {
+  const KeyRecord key = MakeKey(1, "default");
+  ASSERT_TRUE(store_->CreateKey(key).ok());
+  const ProtectorRecord a = MakeProtector(ProtectorKind::kPassphrase);
+  const ProtectorRecord b = MakeProtector(ProtectorKind::kRecovery);
+  EXPECT_EQ(
+      ReasonOf(store_->ReplaceProtectors(
+          1, "default", {{.old_id = key.protectors[0].id, .replacement = a}, {.replacement = b}})),
+      ErrorReason::kChangedMeanwhile);
+  EXPECT_EQ(store_->FindKey(1, "default")->protectors.size(), 2U);
+  EXPECT_TRUE(FilesContain(key.protectors[0].wrapped_key));
+  EXPECT_TRUE(store_
+                  ->ReplaceProtectors(1, "default",
+                                      {{.old_id = key.protectors[0].id, .replacement = a},
+                                       {.old_id = key.protectors[1].id, .replacement = b}})
+                  .ok());
+  for (const ProtectorRecord& old : key.protectors) EXPECT_FALSE(FilesContain(old.wrapped_key));
+}
+
 TEST_F(StoreTest, ReplacingWhatIsNotThereChangesNothing) {
   const KeyRecord key = MakeKey(1, "default");
   const KeyRecord other = MakeKey(2, "default");
@@ -192,6 +229,47 @@ TEST_F(StoreTest, OneStoreServesManyThreads) {
     });
   }
   for (std::thread& thread : threads) thread.join();
+}
+
+// As schema 2 was: kinds are numbers, protectors have no names.
+constexpr char kStoreOfSchema2[] =
+    "PRAGMA application_id = 1161053003; PRAGMA user_version = 2;"
+    "CREATE TABLE keys (key_id INTEGER PRIMARY KEY, uid INTEGER NOT NULL, name TEXT NOT NULL,"
+    " identifier BLOB NOT NULL UNIQUE, created_at INTEGER NOT NULL, UNIQUE (uid, name)) STRICT;"
+    "CREATE TABLE protectors (protector_id BLOB PRIMARY KEY, key_id INTEGER NOT NULL REFERENCES"
+    " keys (key_id) ON DELETE CASCADE, kind INTEGER NOT NULL, parameters BLOB NOT NULL, nonce BLOB"
+    " NOT NULL, wrapped_key BLOB NOT NULL, created_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX protectors_by_key ON protectors (key_id);"
+    "INSERT INTO keys VALUES (1, 1000, 'default', zeroblob(16), 9), (2, 1001, 'default',"
+    " x'01010101010101010101010101010101', 9);"
+    "INSERT INTO protectors VALUES"
+    " (x'0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a', 1, 1, x'0102', zeroblob(24), zeroblob(80), 5),"
+    " (x'0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b', 1, 3, x'03', zeroblob(24), zeroblob(80), 6),"
+    " (x'0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c', 2, 77, x'03', zeroblob(24), zeroblob(80), 6);";
+
+TEST_F(StoreTest, NumberedKindsGetTheirNamesAndAnUnknownOneIsRefusedByName) {
+  store_.reset();
+  std::filesystem::remove_all(dir_);
+  std::filesystem::create_directory(dir_);
+  {
+    auto old = SqliteDb::Open(path(), SqliteDb::Mode::kCreate);
+    ASSERT_TRUE(old.ok()) << old.status();
+    ASSERT_TRUE((*old)->Execute(kStoreOfSchema2).ok());
+  }
+  for (int opened = 0; opened < 2; ++opened) {
+    Reopen();
+    const auto key = store_->FindKey(1000, "default");
+    ASSERT_TRUE(key.ok()) << key.status();
+    ASSERT_EQ(key->protectors.size(), 2U);
+    EXPECT_EQ(key->protectors[0].kind, ProtectorKind::kPassphrase);
+    EXPECT_EQ(key->protectors[0].parameters, (std::vector<uint8_t>{1, 2}));
+    EXPECT_EQ(key->protectors[1].kind, ProtectorKind::kKeyFile);
+    EXPECT_EQ(key->protectors[1].created_unix_s, 6);
+    EXPECT_EQ(key->protectors[1].name, "");
+    const absl::Status later = store_->FindKey(1001, "default").status();
+    EXPECT_EQ(ReasonOf(later), ErrorReason::kStoreTooNew);
+    EXPECT_NE(std::string(later.message()).find("\"number 77\""), std::string::npos) << later;
+  }
 }
 
 TEST_F(StoreTest, PathsThatLookLikeUrisAreOnlyPaths) {

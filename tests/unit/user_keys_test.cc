@@ -31,7 +31,7 @@ class UserKeysTest : public testing::Test {
   }
   static SecretBuffer Phrase() { return SecretBuffer::CopyOf(absl::string_view("passphrase")); }
   absl::StatusOr<UnlockReport> Unlock(Uid uid) {
-    return user_keys_.Unlock(uid, {.kind = ProtectorKind::kPassphrase, .secret = Phrase()},
+    return user_keys_.Unlock(uid, {.kind = CredentialKind::kPassphrase, .secret = Phrase()},
                              UnlockFor::kUser);
   }
   std::vector<KeyReport> Keys(Uid uid) {

@@ -36,10 +36,10 @@ class ExportedKeysTest : public SurveyTest {
     const ProtectorBinding of_first = {.uid = kOwner, .identifier = export_.keys[0].identifier};
     const ProtectorBinding of_second = {.uid = kOwner, .identifier = export_.keys[1].identifier};
     export_.keys[0].protectors = {
-        passphrase.Wrap(of_first, first, SecretBuffer::CopyOf("a long passphrase")).value(),
-        recovery.Wrap(of_first, first, code).value(),
-        key_file.Wrap(of_first, first, Bytes('k')).value()};
-    export_.keys[1].protectors = {named.Wrap(of_second, second, first).value()};
+        passphrase.Wrap(of_first, first, SecretBuffer::CopyOf("a long passphrase"), {}).value(),
+        recovery.Wrap(of_first, first, code, {}).value(),
+        key_file.Wrap(of_first, first, Bytes('k'), {}).value()};
+    export_.keys[1].protectors = {named.Wrap(of_second, second, first, {}).value()};
     WriteExport();
     std::ofstream(key_file_) << std::string(kKeyFileSize, 'k');
   }

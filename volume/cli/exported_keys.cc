@@ -56,14 +56,14 @@ absl::StatusOr<Credential> CredentialFor(const ExportedKeyOptions& options,
   if (!options.key_file.empty()) {
     auto bytes = ReadKeyFile(options.key_file);
     if (!bytes.ok()) return Translated(bytes.status(), options.key_file);
-    return Credential{.kind = ProtectorKind::kKeyFile, .secret = *std::move(bytes)};
+    return Credential{.kind = CredentialKind::kKeyFile, .secret = *std::move(bytes)};
   }
   auto typed =
       SecretReader(options.secrets_fd)
           .Read(absl::StrCat(options.recovery ? "Recovery code" : "Passphrase", " for ", file));
   if (!typed.ok()) return Translated(typed.status(), file);
   return Credential{
-      .kind = options.recovery ? ProtectorKind::kRecovery : ProtectorKind::kPassphrase,
+      .kind = options.recovery ? CredentialKind::kRecoveryCode : CredentialKind::kPassphrase,
       .secret = *std::move(typed)};
 }
 

@@ -59,7 +59,7 @@ class Harness {
 
   void Add(std::unique_ptr<Protector> protector, size_t credential_size) {
     Case made = {.protector = std::move(protector), .credential = RandomSecret(credential_size)};
-    auto record = made.protector->Wrap(binding_, key_, made.credential);
+    auto record = made.protector->Wrap(binding_, key_, made.credential, {});
     if (!record.ok()) std::abort();
     made.record = *std::move(record);
     cases_.push_back(std::move(made));
@@ -70,8 +70,8 @@ class Harness {
     Case made = {.protector = std::make_unique<ShareProtector>(),
                  .credential = RandomSecret(kX25519Size)};
     const X25519Public receiver = X25519PublicKey(made.credential);
-    auto record =
-        made.protector->Wrap(binding_, key_, SecretBuffer::CopyOf(absl::MakeConstSpan(receiver)));
+    auto record = made.protector->Wrap(binding_, key_,
+                                       SecretBuffer::CopyOf(absl::MakeConstSpan(receiver)), {});
     if (!record.ok()) std::abort();
     made.record = *std::move(record);
     cases_.push_back(std::move(made));
