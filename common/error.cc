@@ -91,6 +91,14 @@ constexpr std::array<ReasonRow, kErrorReasonLimit> kRows = {{
     {"DISK_FAILED", Code::kDataLoss},
     {"PROCESS_LIMIT", Code::kResourceExhausted},
     {"PROTECTOR_NAME_INVALID", Code::kInvalidArgument},
+    {"WRONG_TOKEN", Code::kPermissionDenied},
+    {"NO_TOKEN", Code::kNotFound},
+    {"TOKEN_FAILED", Code::kUnavailable},
+    {"TOKEN_PIN_WRONG", Code::kPermissionDenied},
+    {"TOKEN_UNTOUCHED", Code::kDeadlineExceeded},
+    {"SEVERAL_TOKENS", Code::kFailedPrecondition},
+    {"TOKEN_UNSUITABLE", Code::kFailedPrecondition},
+    {"TOKEN_REMOTE", Code::kFailedPrecondition},
 }};
 
 const ReasonRow& RowOf(ErrorReason reason) {

@@ -78,8 +78,16 @@ enum class ErrorReason : uint32_t {
   kDiskFailed = 62,
   kProcessLimit = 63,
   kProtectorNameInvalid = 64,
+  kWrongToken = 65,
+  kNoToken = 66,
+  kTokenFailed = 67,
+  kTokenPinWrong = 68,
+  kTokenUntouched = 69,
+  kSeveralTokens = 70,
+  kTokenUnsuitable = 71,
+  kTokenRemote = 72,
 };
-inline constexpr uint32_t kErrorReasonLimit = 65;
+inline constexpr uint32_t kErrorReasonLimit = 73;
 
 struct ErrorInfo {
   ErrorReason reason = ErrorReason::kUnspecified;

@@ -14,7 +14,8 @@ namespace ext4crypt {
 
 struct Credential {
   CredentialKind kind{};
-  // The passphrase, the recovery code in its written form, or the key file's bytes.
+  // The passphrase, the recovery code in its written form, the key file's bytes, or what a
+  // security key answers.
   SecretBuffer secret;
 };
 

@@ -101,6 +101,7 @@ bool IsCarried(ProtectorKind kind) {
     case ProtectorKind::kRecovery:
     case ProtectorKind::kKeyFile:
     case ProtectorKind::kDefaultKey:
+    case ProtectorKind::kFido2:
       return true;
     case ProtectorKind::kShare:
       return false;

@@ -19,6 +19,8 @@ absl::Status WrongCredential(CredentialKind kind) {
       return Error(ErrorReason::kWrongRecoveryCode, "the recovery code fits no protector");
     case CredentialKind::kKeyFile:
       return Error(ErrorReason::kWrongKeyFile, "the key file fits no protector");
+    case CredentialKind::kFido2:
+      return Error(ErrorReason::kWrongToken, "the security key fits no protector");
   }
   return Error(ErrorReason::kInternal, "a credential of no kind");
 }
@@ -27,7 +29,7 @@ absl::Status WrongCredential(CredentialKind kind) {
 
 bool IsWrongCredential(ErrorReason reason) {
   return reason == ErrorReason::kWrongPassphrase || reason == ErrorReason::kWrongRecoveryCode ||
-         reason == ErrorReason::kWrongKeyFile;
+         reason == ErrorReason::kWrongKeyFile || reason == ErrorReason::kWrongToken;
 }
 
 absl::StatusOr<SecretBuffer> SecretOf(const Credential& credential) {

@@ -12,7 +12,7 @@
 namespace ext4crypt {
 
 // What a user can offer.
-enum class CredentialKind : uint8_t { kPassphrase, kRecoveryCode, kKeyFile };
+enum class CredentialKind : uint8_t { kPassphrase, kRecoveryCode, kKeyFile, kFido2 };
 
 // What a record belongs to. It is authenticated, so that a record copied to another user or
 // another key in the store does not open.

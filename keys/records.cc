@@ -8,10 +8,18 @@ namespace ext4crypt {
 std::optional<ProtectorKind> KindByName(absl::string_view name) {
   for (const ProtectorKind kind :
        {ProtectorKind::kPassphrase, ProtectorKind::kRecovery, ProtectorKind::kKeyFile,
-        ProtectorKind::kDefaultKey, ProtectorKind::kShare}) {
+        ProtectorKind::kDefaultKey, ProtectorKind::kShare, ProtectorKind::kFido2}) {
     if (name == KindName(kind)) return kind;
   }
   return std::nullopt;
+}
+
+std::vector<std::vector<uint8_t>> ParametersOf(const KeyRecord& record, ProtectorKind kind) {
+  std::vector<std::vector<uint8_t>> all;
+  for (const ProtectorRecord& protector : record.protectors) {
+    if (protector.kind == kind) all.push_back(protector.parameters);
+  }
+  return all;
 }
 
 bool IsProtectorName(absl::string_view name) {

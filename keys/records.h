@@ -43,6 +43,7 @@ enum class ProtectorKind : uint8_t {
   kKeyFile = 3,
   kDefaultKey = 4,  // a named key, under its owner's default key
   kShare = 5,       // a named key, sealed to another user
+  kFido2 = 6,       // what a security key answers
 };
 
 [[nodiscard]] constexpr const char* KindName(ProtectorKind kind) {
@@ -57,6 +58,8 @@ enum class ProtectorKind : uint8_t {
       return "default-key";
     case ProtectorKind::kShare:
       return "share";
+    case ProtectorKind::kFido2:
+      return "fido2";
   }
   return "unknown";
 }
@@ -87,5 +90,9 @@ struct KeyRecord {
   int64_t created_unix_s = 0;
   std::vector<ProtectorRecord> protectors;
 };
+
+// The parameters of all its protectors of that kind.
+[[nodiscard]] std::vector<std::vector<uint8_t>> ParametersOf(const KeyRecord& record,
+                                                             ProtectorKind kind);
 
 }  // namespace ext4crypt

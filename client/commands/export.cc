@@ -33,7 +33,7 @@ struct ExportOptions {
 CommandResult ExportKeys(const GlobalOptions& globals, const ExportOptions& options) {
   FAIL_IF_ERROR(KeydClient::Probe(globals.socket));
   ASSIGN_OR_FAIL(const TypedCredential credential,
-                 ReadCredential(options.credential, "Passphrase"));
+                 ReadCredential(globals, options.credential, "Passphrase"));
   ASSIGN_OR_FAIL(KeydClient client, KeydClient::Connect(globals.socket));
   ASSIGN_OR_FAIL(const keyd::v1::ExportKeysResponse response, client.ExportKeys(credential));
   FAIL_IF_ERROR(WriteExportFile(options.file, response.exported()));
@@ -61,6 +61,14 @@ absl::StatusOr<VolumeExport> ExportOnVolume(const GlobalOptions& globals, const 
   return FindVolumeExport(path, ours);
 }
 
+// What a security key has to be asked for to open an export.
+absl::StatusOr<std::vector<PublicParameters>> Fido2Of(const std::string& bytes) {
+  ASSIGN_OR_RETURN(const Export exported,
+                   DecodeExport(absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(bytes.data()),
+                                                    bytes.size())));
+  return ParametersOf(exported.keys[0], ProtectorKind::kFido2);
+}
+
 CommandResult ImportKeys(const GlobalOptions& globals, const ExportOptions& options) {
   FAIL_IF_ERROR(KeydClient::Probe(globals.socket));
   VolumeExport exported;
@@ -70,7 +78,8 @@ CommandResult ImportKeys(const GlobalOptions& globals, const ExportOptions& opti
     ASSIGN_OR_FAIL(exported, ExportOnVolume(globals, options.volume));
   }
   ASSIGN_OR_FAIL(const TypedCredential credential,
-                 ReadCredential(options.credential, "Passphrase of the imported key"));
+                 ReadCredential([&exported] { return Fido2Of(exported.bytes); }, options.credential,
+                                "Passphrase of the imported key"));
   const SecretReader reader(options.credential.passphrase_fd);
   SecretBuffer new_passphrase;
   if (options.as.empty() && credential.kind != CredentialKind::kPassphrase) {
@@ -122,8 +131,9 @@ void AddExport(CLI::App& app, const GlobalOptions& globals, SelectedCommand& sel
   in->callback([&globals, &selected, options, file, volume] {
     if (file->empty() && volume->empty()) throw CLI::RequiredError("FILE or --from-volume");
     // A passphrase would only be typed for nothing: no export on a volume has what it opens.
-    if (!volume->empty() && !options->credential.recovery && options->credential.key_file.empty()) {
-      throw CLI::RequiredError("With --from-volume, --recovery or --key-file");
+    if (!volume->empty() && !options->credential.recovery && !options->credential.fido2 &&
+        options->credential.key_file.empty()) {
+      throw CLI::RequiredError("With --from-volume, --recovery, --key-file or --fido2");
     }
     selected = {.verb = "import",
                 .run = [&globals, options] { return ImportKeys(globals, *options); }};

@@ -18,7 +18,7 @@ struct PassphraseOptions {
 CommandResult ChangePassphrase(const GlobalOptions& globals, const PassphraseOptions& options) {
   FAIL_IF_ERROR(KeydClient::Probe(globals.socket));
   ASSIGN_OR_FAIL(const TypedCredential credential,
-                 ReadCredential(options.credential, "Present passphrase"));
+                 ReadCredential(globals, options.credential, "Present passphrase"));
   const SecretReader reader(options.credential.passphrase_fd);
   ASSIGN_OR_FAIL(const SecretBuffer new_passphrase, reader.ReadNew("New passphrase"));
   ASSIGN_OR_FAIL(KeydClient client, KeydClient::Connect(globals.socket));

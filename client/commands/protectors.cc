@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // ext4crypt protectors: the ways to unwrap the user's key.
+#include <pwd.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -17,6 +18,8 @@
 #include "common/hex.h"
 #include "common/printable.h"
 #include "common/status_macros.h"
+#include "fido2/security_key.h"
+#include "fido2/terminal_prompt.h"
 #include "keys/key_file.h"
 
 namespace ext4crypt {
@@ -27,7 +30,14 @@ struct ProtectorsOptions {
   std::string path;
   std::string id;
   std::string name;
+  std::string token;
+  bool by_fido2 = false;
 };
+
+std::string LoginName() {
+  const struct passwd* entry = getpwuid(getuid());
+  return entry != nullptr ? entry->pw_name : absl::StrCat("uid ", getuid());
+}
 
 // kNoSuchProtector, with what was typed as subject.
 absl::StatusOr<std::string> ParseProtectorId(const std::string& hex) {
@@ -55,7 +65,7 @@ CommandResult List(const GlobalOptions& globals) {
 CommandResult AddKeyFile(const GlobalOptions& globals, const ProtectorsOptions& options) {
   FAIL_IF_ERROR(KeydClient::Probe(globals.socket));
   ASSIGN_OR_FAIL(const TypedCredential credential,
-                 ReadCredential(options.credential, "Passphrase"));
+                 ReadCredential(globals, options.credential, "Passphrase"));
   ASSIGN_OR_FAIL(KeydClient client, KeydClient::Connect(globals.socket));
   // The file first: a protector whose file could not be written would be of no use.
   ASSIGN_OR_FAIL(const SecretBuffer contents, CreateKeyFile(options.path));
@@ -75,11 +85,42 @@ CommandResult AddKeyFile(const GlobalOptions& globals, const ProtectorsOptions& 
   return result;
 }
 
+// The token's own name unless the user has one: which of them it was is all that tells them apart.
+std::string NameFor(const std::string& given, const std::string& token) {
+  if (!given.empty()) return given;
+  const std::string name = Printable(token);
+  return IsProtectorName(name) ? name : "";
+}
+
+CommandResult AddFido2(const GlobalOptions& globals, const ProtectorsOptions& options) {
+  FAIL_IF_ERROR(KeydClient::Probe(globals.socket));
+  const SecretReader reader(options.credential.passphrase_fd);
+  ASSIGN_OR_FAIL(const TypedCredential credential,
+                 ReadCredential(globals, options.credential, "Passphrase"));
+  TerminalTokenPrompt prompt(reader);
+  ASSIGN_OR_FAIL(const NewFido2Protector made,
+                 MakeFido2Protector(LoginName(), options.token, prompt));
+  ASSIGN_OR_FAIL(KeydClient client, KeydClient::Connect(globals.socket));
+  const std::string name = NameFor(options.name, made.token);
+  ASSIGN_OR_FAIL(const keyd::v1::AddFido2ProtectorResponse added,
+                 client.AddFido2Protector(credential, made.secret, made.parameters, name));
+  const std::string id = IdentifierHex(added.protector_id());
+  CommandResult result;
+  result.text = absl::StrCat(
+      Printable(made.token), " now unlocks your key: protector ", id,
+      "\nWho has it, and its PIN if it has one, has your key. Use it with: ext4crypt unlock "
+      "--fido2\nKeep another way: a security key can be lost.\n");
+  result.json.Set("protector_id", id);
+  result.json.Set("name", name);
+  UpdateVolumeExports(client, result);
+  return result;
+}
+
 CommandResult Remove(const GlobalOptions& globals, const ProtectorsOptions& options) {
   ASSIGN_OR_FAIL(const std::string id, ParseProtectorId(options.id));
   FAIL_IF_ERROR(KeydClient::Probe(globals.socket));
   ASSIGN_OR_FAIL(const TypedCredential credential,
-                 ReadCredential(options.credential, "Passphrase"));
+                 ReadCredential(globals, options.credential, "Passphrase"));
   ASSIGN_OR_FAIL(KeydClient client, KeydClient::Connect(globals.socket));
   FAIL_IF_ERROR(client.RemoveProtector(credential, id));
   CommandResult result;
@@ -119,6 +160,20 @@ void AddProtectors(CLI::App& app, const GlobalOptions& globals, SelectedCommand&
   add->callback([&globals, &selected, options] {
     selected = {.verb = "protectors add-key-file",
                 .run = [&globals, options] { return AddKeyFile(globals, *options); }};
+  });
+
+  CLI::App* more = group->add_subcommand("add", "Let a security key unlock your key");
+  more->add_flag("--fido2", options->by_fido2,
+                 "A security key (FIDO2) that is plugged in: touch it twice")
+      ->required();
+  more->add_option("--token", options->token, "Which, when several are plugged in")
+      ->type_name("PATH");
+  more->add_option("--name", options->name, "What to call it; else what its maker does")
+      ->type_name("NAME");
+  AddTypedCredentialOptions(*more, options->credential);
+  more->callback([&globals, &selected, options] {
+    selected = {.verb = "protectors add",
+                .run = [&globals, options] { return AddFido2(globals, *options); }};
   });
 
   CLI::App* remove = group->add_subcommand("remove", "Remove one; never the last");

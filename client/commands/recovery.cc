@@ -64,7 +64,7 @@ absl::Status Conclude(Renewal& renewal, absl::Status read) {
 CommandResult RenewRecovery(const GlobalOptions& globals, const RecoveryOptions& options) {
   FAIL_IF_ERROR(KeydClient::Probe(globals.socket));
   ASSIGN_OR_FAIL(const TypedCredential credential,
-                 ReadCredential(options.credential, "Passphrase"));
+                 ReadCredential(globals, options.credential, "Passphrase"));
   ASSIGN_OR_FAIL(KeydClient client, KeydClient::Connect(globals.socket));
   ASSIGN_OR_FAIL(keyd::v1::RenewRecoveryResponse response, client.AddRecovery(credential));
   const auto renewal = std::make_shared<Renewal>(std::move(client), response);

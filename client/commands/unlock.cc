@@ -41,7 +41,7 @@ CommandResult Unlock(const GlobalOptions& globals, const UnlockOptions& options)
   if (!options.key.empty()) return UnlockNamed(globals, options.key);
   FAIL_IF_ERROR(KeydClient::Probe(globals.socket));
   ASSIGN_OR_FAIL(const TypedCredential credential,
-                 ReadCredential(options.credential, "Passphrase"));
+                 ReadCredential(globals, options.credential, "Passphrase"));
   ASSIGN_OR_FAIL(KeydClient client, KeydClient::Connect(globals.socket));
   ASSIGN_OR_FAIL(const keyd::v1::UnlockResponse response, client.Unlock(credential));
   const std::string identifier = IdentifierHex(response.key_identifier());

@@ -24,7 +24,8 @@ std::string ExportText(const VolumeExportResult& exported, bool asked) {
   switch (exported.state) {
     case VolumeExportState::kWritten:
       return absl::StrCat("An export of your keys is on the volume: ", Printable(exported.path),
-                          "\nIt opens with the recovery code or a key file, not the passphrase.\n");
+                          "\nIt opens with the recovery code, a key file or a security key, not "
+                          "the passphrase.\n");
     case VolumeExportState::kUnchanged:
       return "";
     case VolumeExportState::kNoPlace:

@@ -110,6 +110,8 @@ std::string* SecretField(keyd::v1::Credential& message, CredentialKind kind) {
       return message.mutable_recovery_code();
     case CredentialKind::kKeyFile:
       return message.mutable_key_file();
+    case CredentialKind::kFido2:
+      return message.mutable_fido2_secret();
   }
   return message.mutable_passphrase();
 }
@@ -247,6 +249,21 @@ absl::StatusOr<keyd::v1::AddKeyFileResponse> KeydClient::AddKeyFile(
   SetSecret(request.mutable_key_file(), contents);
   const absl::Status status = connection_->Call(&Stub::AddKeyFile, request, response);
   WipeString(*request.mutable_key_file());
+  RETURN_IF_ERROR(status);
+  return response;
+}
+
+absl::StatusOr<keyd::v1::AddFido2ProtectorResponse> KeydClient::AddFido2Protector(
+    const TypedCredential& credential, const SecretBuffer& secret,
+    const PublicParameters& parameters, const std::string& name) {
+  keyd::v1::AddFido2ProtectorRequest request;
+  keyd::v1::AddFido2ProtectorResponse response;
+  const CredentialInRequest filled(request.mutable_credential(), credential);
+  SetSecret(request.mutable_fido2_secret(), secret);
+  request.set_parameters(parameters.data(), parameters.size());
+  request.set_name(name);
+  const absl::Status status = connection_->Call(&Stub::AddFido2Protector, request, response);
+  WipeString(*request.mutable_fido2_secret());
   RETURN_IF_ERROR(status);
   return response;
 }

@@ -53,6 +53,10 @@ class KeydClient {
       const TypedCredential& credential);
   [[nodiscard]] absl::StatusOr<keyd::v1::AddKeyFileResponse> AddKeyFile(
       const TypedCredential& credential, const SecretBuffer& contents);
+  // `secret` is what a token answered when it was asked with `parameters`.
+  [[nodiscard]] absl::StatusOr<keyd::v1::AddFido2ProtectorResponse> AddFido2Protector(
+      const TypedCredential& credential, const SecretBuffer& secret,
+      const PublicParameters& parameters, const std::string& name);
   // Of the default key, with what a credential is made from.
   [[nodiscard]] absl::StatusOr<keyd::v1::GetProtectorsResponse> GetProtectors();
   [[nodiscard]] absl::Status RenameProtector(const std::string& id, const std::string& name);

@@ -23,7 +23,7 @@ constexpr std::array kExits = {
     ExitRow{3, "the key service cannot be reached, is overloaded or is not to be trusted"},
     ExitRow{4, "not enrolled"},
     ExitRow{5, "already enrolled"},
-    ExitRow{6, "wrong passphrase, recovery code or key file"},
+    ExitRow{6, "wrong passphrase, recovery code, key file or security key"},
     ExitRow{7, "the passphrase, recovery code or key file cannot be used"},
     ExitRow{8, "too many wrong guesses; wait"},
     ExitRow{9, "locked: unlock first"},
@@ -46,6 +46,7 @@ constexpr std::array kExits = {
     ExitRow{26, "the key was kept, because data would be lost"},
     ExitRow{27, "the export cannot be used"},
     ExitRow{28, "the disk failed to read or write"},
+    ExitRow{29, "no security key is there, or it failed"},
     ExitRow{40, "doctor has a warning"},
     ExitRow{41, "doctor has found a problem"},
 };
@@ -160,6 +161,30 @@ Words WordsFor(ErrorReason reason) {
     case ErrorReason::kKeyFileUnusable:
       return {7, "the key file cannot be read, is no key file, or exists already",
               "Check the path; a new key file needs a name that is free."};
+    case ErrorReason::kWrongToken:
+      return {6, "no security key that is plugged in is one of this key",
+              "Plug in the one that was added (ext4crypt protectors list), or use the passphrase."};
+    case ErrorReason::kNoToken:
+      return {29, "there is no security key", "Plug one in, then try again."};
+    case ErrorReason::kTokenFailed:
+      return {29, "the security key failed, and nothing was changed",
+              "Plug it in again, then try again."};
+    case ErrorReason::kTokenPinWrong:
+      return {29, "the PIN of the security key was not accepted",
+              "Use the passphrase or the recovery code meanwhile."};
+    case ErrorReason::kTokenUntouched:
+      return {29, "nobody touched the security key in time",
+              "Try again, and touch it when it blinks."};
+    case ErrorReason::kSeveralTokens:
+      return {29, "several security keys are plugged in", "Say which with --token PATH."};
+    case ErrorReason::kTokenUnsuitable:
+      return {29, "the security key cannot do this: it needs FIDO2 with hmac-secret",
+              "Use another one."};
+    case ErrorReason::kTokenRemote:
+      return {29,
+              "this session came over ssh, and a security key can only be used at the machine "
+              "it is plugged into",
+              "Use the passphrase or the recovery code."};
     case ErrorReason::kLastProtector:
       return {21, "it is the last protector, and without it nothing would open your files",
               "Add another one first: ext4crypt passphrase change, recovery renew or protectors "
@@ -258,6 +283,9 @@ bool SayAll(ErrorReason reason) {
     case ErrorReason::kWrongPassphrase:
     case ErrorReason::kWrongRecoveryCode:
     case ErrorReason::kWrongKeyFile:
+    case ErrorReason::kWrongToken:
+    case ErrorReason::kTokenUntouched:
+    case ErrorReason::kTokenRemote:
     case ErrorReason::kRecoveryCodeMistyped:
     case ErrorReason::kPassphraseTooShort:
     case ErrorReason::kPassphraseTooLong:

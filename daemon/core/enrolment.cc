@@ -189,6 +189,22 @@ absl::StatusOr<ProtectorId> Enrolment::AddKeyFile(Uid uid, const Credential& cre
   return protector.id;
 }
 
+absl::StatusOr<ProtectorId> Enrolment::AddFido2(Uid uid, const Credential& credential,
+                                                const SecretBuffer& secret,
+                                                const PublicParameters& parameters,
+                                                const std::string& name) {
+  if (!IsProtectorName(name)) {
+    return Error(ErrorReason::kProtectorNameInvalid, "no name for a protector");
+  }
+  ASSIGN_OR_RETURN(const KeyRecord record, store_.FindKey(uid, kDefaultKeyName));
+  ASSIGN_OR_RETURN(const OpenedKey opened, opener_.Open(record, credential));
+  ASSIGN_OR_RETURN(ProtectorRecord protector,
+                   Wrap(ProtectorKind::kFido2, BindingOf(record), opened.key, secret, parameters));
+  protector.name = name;
+  RETURN_IF_ERROR(store_.AddProtector(uid, record.name, protector));
+  return protector.id;
+}
+
 absl::StatusOr<std::vector<ProtectorRecord>> Enrolment::Protectors(Uid uid) {
   ASSIGN_OR_RETURN(KeyRecord record, store_.FindKey(uid, kDefaultKeyName));
   return std::move(record.protectors);

@@ -53,6 +53,12 @@ class Enrolment {
   // `contents` is kKeyFileSize random bytes, or kKeyFileUnusable. kTooManyProtectors.
   [[nodiscard]] absl::StatusOr<ProtectorId> AddKeyFile(Uid uid, const Credential& credential,
                                                        const SecretBuffer& contents);
+  // `secret` is what a security key answered when it was asked with `parameters`.
+  // kInvalidRequest, kProtectorNameInvalid, kTooManyProtectors.
+  [[nodiscard]] absl::StatusOr<ProtectorId> AddFido2(Uid uid, const Credential& credential,
+                                                     const SecretBuffer& secret,
+                                                     const PublicParameters& parameters,
+                                                     const std::string& name);
   // Of the default key. kNotEnrolled.
   [[nodiscard]] absl::StatusOr<std::vector<ProtectorRecord>> Protectors(Uid uid);
   // kNoSuchProtector, kProtectorNameInvalid. Nothing that opens anything changes, so no credential

@@ -43,7 +43,10 @@ absl::StatusOr<Credential> TakeCredential(const keyd::v1::Credential& message) {
     case keyd::v1::Credential::kKeyFile:
       credential = {.kind = CredentialKind::kKeyFile, .secret = Take(message.key_file())};
       break;
-    default:
+    case keyd::v1::Credential::kFido2Secret:
+      credential = {.kind = CredentialKind::kFido2, .secret = Take(message.fido2_secret())};
+      break;
+    case keyd::v1::Credential::KIND_NOT_SET:
       return Error(ErrorReason::kInvalidRequest, "the request has no credential");
   }
   if (credential.secret.size() > kMaxPassphraseSize) {
@@ -78,6 +81,7 @@ void WipeSecrets(const Message& message) {
   if constexpr (requires { message.recovery_code(); }) (void)Take(message.recovery_code());
   if constexpr (requires { message.new_passphrase(); }) (void)Take(message.new_passphrase());
   if constexpr (requires { message.key_file(); }) (void)Take(message.key_file());
+  if constexpr (requires { message.fido2_secret(); }) (void)Take(message.fido2_secret());
 }
 
 template <typename Request>
@@ -270,6 +274,21 @@ class KeyServiceForUser final : public keyd::v1::KeyService::CallbackService {
       ASSIGN_OR_RETURN(const Credential credential, TakeCredential(request->credential()));
       ASSIGN_OR_RETURN(const ProtectorId id,
                        parts_.enrolment.AddKeyFile(uid, credential, contents));
+      response->set_protector_id(id.data(), id.size());
+      return absl::OkStatus();
+    });
+  }
+
+  ServerUnaryReactor* AddFido2Protector(CallbackServerContext* context,
+                                        const keyd::v1::AddFido2ProtectorRequest* request,
+                                        keyd::v1::AddFido2ProtectorResponse* response) override {
+    return Dispatch(parts_.derivations, "AddFido2Protector", context, *request, [=, this](Uid uid) {
+      const SecretBuffer secret = Take(request->fido2_secret());
+      ASSIGN_OR_RETURN(const Credential credential, TakeCredential(request->credential()));
+      const std::string& given = request->parameters();
+      ASSIGN_OR_RETURN(const ProtectorId id,
+                       parts_.enrolment.AddFido2(uid, credential, secret,
+                                                 {given.begin(), given.end()}, request->name()));
       response->set_protector_id(id.data(), id.size());
       return absl::OkStatus();
     });

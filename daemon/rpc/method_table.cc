@@ -21,6 +21,7 @@ constexpr std::array kTable = {
     MethodRule{"ChangePassphrase", WhoMay::kSelf},
     MethodRule{"RenewRecovery", WhoMay::kSelf},
     MethodRule{"AddKeyFile", WhoMay::kSelf},
+    MethodRule{"AddFido2Protector", WhoMay::kSelf},
     MethodRule{"GetProtectors", WhoMay::kSelf},
     MethodRule{"RenameProtector", WhoMay::kSelf},
     MethodRule{"RemoveProtector", WhoMay::kSelf},

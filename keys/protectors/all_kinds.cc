@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "keys/protectors/fido2_protector.h"
 #include "keys/protectors/hkdf_protector.h"
 #include "keys/protectors/share_protector.h"
 
@@ -15,6 +16,7 @@ ProtectorKinds AllProtectorKinds(const PassphraseCost& cost) {
        {ProtectorKind::kRecovery, ProtectorKind::kKeyFile, ProtectorKind::kDefaultKey}) {
     kinds[kind] = std::make_unique<HkdfProtector>(kind);
   }
+  kinds[ProtectorKind::kFido2] = std::make_unique<Fido2Protector>();
   kinds[ProtectorKind::kShare] = std::make_unique<ShareProtector>();
   return kinds;
 }

@@ -37,6 +37,7 @@ absl::StatusOr<absl::Span<const uint8_t>> InfoOf(ProtectorKind kind) {
       return Bytes(kDefaultKeyInfo);
     case ProtectorKind::kPassphrase:
     case ProtectorKind::kShare:
+    case ProtectorKind::kFido2:
       break;
   }
   return Error(ErrorReason::kInternal, "a kind that has another derivation", KindName(kind));
@@ -51,6 +52,7 @@ absl::Status DoesNotFit(const ProtectorRecord& record) {
     case ProtectorKind::kDefaultKey:
     case ProtectorKind::kPassphrase:
     case ProtectorKind::kShare:
+    case ProtectorKind::kFido2:
       break;
   }
   return Error(ErrorReason::kStoreCorrupt, "the default key does not open it", ToHex(record.id));
@@ -67,6 +69,7 @@ std::optional<CredentialKind> HkdfProtector::opened_by() const {
     case ProtectorKind::kDefaultKey:
     case ProtectorKind::kPassphrase:
     case ProtectorKind::kShare:
+    case ProtectorKind::kFido2:
       break;
   }
   return std::nullopt;

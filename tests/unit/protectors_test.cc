@@ -10,6 +10,8 @@
 #include "common/hex.h"
 #include "common/recovery_code.h"
 #include "keys/crypto/random.h"
+#include "keys/fido2_parameters.h"
+#include "keys/protectors/fido2_protector.h"
 #include "keys/protectors/hkdf_protector.h"
 #include "keys/protectors/passphrase_protector.h"
 #include "keys/protectors/wrapping.h"
@@ -21,6 +23,8 @@ struct Kind {
   const char* name;
   std::function<std::unique_ptr<Protector>()> make;
   ErrorReason wrong;
+  size_t secret_size = kRecoverySecretSize;
+  PublicParameters parameters = {};
 };
 
 void PrintTo(const Kind& kind, std::ostream* out) { *out << kind.name; }
@@ -31,7 +35,7 @@ class ProtectorTest : public testing::TestWithParam<Kind> {
     protector_ = GetParam().make();
     binding_.uid = 1000;
     FillRandom(absl::MakeSpan(binding_.identifier));
-    const auto record = protector_->Wrap(binding_, key_, credential_, {});
+    const auto record = protector_->Wrap(binding_, key_, credential_, GetParam().parameters);
     ASSERT_TRUE(record.ok());
     record_ = *record;
   }
@@ -42,7 +46,7 @@ class ProtectorTest : public testing::TestWithParam<Kind> {
   std::unique_ptr<Protector> protector_;
   ProtectorBinding binding_;
   const SecretBuffer key_ = RandomSecret(kMasterKeySize);
-  const SecretBuffer credential_ = RandomSecret(kRecoverySecretSize);
+  const SecretBuffer credential_ = RandomSecret(GetParam().secret_size);
   ProtectorRecord record_;
 };
 
@@ -122,10 +126,13 @@ TEST_P(ProtectorTest, ChangedParametersOrCiphertextNeverOpen) {
 }
 
 TEST_P(ProtectorTest, TwoRecordsOfOneKeyHaveNothingInCommon) {
-  const auto second = protector_->Wrap(binding_, key_, credential_, {});
+  const auto second = protector_->Wrap(binding_, key_, credential_, GetParam().parameters);
   ASSERT_TRUE(second.ok());
   EXPECT_NE(second->id, record_.id);
-  EXPECT_NE(second->parameters, record_.parameters);
+  // A token is asked with what it was asked with before.
+  if (GetParam().parameters.empty()) {
+    EXPECT_NE(second->parameters, record_.parameters);
+  }
   EXPECT_NE(second->nonce, record_.nonce);
   EXPECT_NE(second->wrapped_key, record_.wrapped_key);
 }
@@ -143,7 +150,10 @@ INSTANTIATE_TEST_SUITE_P(
                          ErrorReason::kWrongRecoveryCode},
                     Kind{"KeyFile",
                          [] { return std::make_unique<HkdfProtector>(ProtectorKind::kKeyFile); },
-                         ErrorReason::kWrongKeyFile}),
+                         ErrorReason::kWrongKeyFile},
+                    Kind{"Fido2", [] { return std::make_unique<Fido2Protector>(); },
+                         ErrorReason::kWrongToken, kFido2SecretSize,
+                         EncodeFido2({.needs_pin = true, .credential_id = {7}})}),
     [](const testing::TestParamInfo<Kind>& kind) { return kind.param.name; });
 
 TEST_P(ProtectorTest, ParametersOfAnotherKindWrapNothing) {
@@ -154,7 +164,8 @@ TEST_P(ProtectorTest, ParametersOfAnotherKindWrapNothing) {
 TEST(HkdfProtectorTest, KindWithoutADerivationOfItsOwnIsNotDerivedAsAnother) {
   const SecretBuffer key = RandomSecret(kMasterKeySize);
   const SecretBuffer secret = RandomSecret(20);
-  for (const ProtectorKind kind : {ProtectorKind::kPassphrase, ProtectorKind::kShare}) {
+  for (const ProtectorKind kind :
+       {ProtectorKind::kPassphrase, ProtectorKind::kShare, ProtectorKind::kFido2}) {
     EXPECT_EQ(ReasonOf(HkdfProtector(kind).Wrap({}, key, secret, {}).status()),
               ErrorReason::kInternal);
   }

@@ -7,10 +7,14 @@
 
 #include <fstream>
 
+#include "common/error.h"
 #include "common/recovery_code.h"
+#include "fido2/security_key.h"
 #include "keys/export.h"
+#include "keys/protectors/fido2_protector.h"
 #include "keys/protectors/hkdf_protector.h"
 #include "keys/protectors/passphrase_protector.h"
+#include "tests/fakes/token_bus.h"
 #include "tests/volume/survey_fixture.h"
 
 namespace ext4crypt::volume {
@@ -98,6 +102,35 @@ TEST_F(ExportedKeysTest, SoDoARecoveryCodeAndAKeyFile) {
   EXPECT_EQ(SurveyWith(opened_).totals.counts.pages_authentic, kPages - 2 + 3);
   ASSERT_EQ(Open("", {.key_file = key_file_}), Reason::kNone);
   EXPECT_EQ(SurveyWith(opened_).totals.counts.pages_authentic, kPages - 2 + 3);
+}
+
+// Asks a prompt that nobody answers: the token of this test wants no PIN.
+class SilentPrompt final : public TokenPrompt {
+  void AskForTouch(const std::string& /*token*/) override {}
+  absl::StatusOr<SecretBuffer> AskForPin(const std::string& /*token*/, int /*left*/) override {
+    return Error(ErrorReason::kPassphraseUnreadable, "nobody types");
+  }
+};
+
+TEST_F(ExportedKeysTest, SoDoesASecurityKey) {
+  unsetenv("SSH_CONNECTION");
+  EXPECT_EQ(Open("", {.fido2 = true}), Reason::kCredentialUnusable) << "no such protector";
+  TestTokens().push_back({.path = "/dev/token", .name = "A", .authenticator = Authenticator({})});
+  SilentPrompt prompt;
+  const auto made = MakeFido2Protector("alice", "", prompt);
+  ASSERT_TRUE(made.ok()) << made.status();
+  KeyRecord& key = export_.keys[0];
+  key.protectors = {Fido2Protector()
+                        .Wrap({.uid = kOwner, .identifier = key.identifier}, Bytes(3), made->secret,
+                              made->parameters)
+                        .value()};
+  WriteExport();
+  ASSERT_EQ(Open("", {.fido2 = true}), Reason::kNone);
+  EXPECT_EQ(SurveyWith(opened_).totals.counts.pages_authentic, kPages - 2 + 3);
+  TestTokens().front().authenticator.options().seed = "another token";
+  EXPECT_EQ(Open("", {.fido2 = true}), Reason::kWrongCredential);
+  TestTokens().clear();
+  EXPECT_EQ(Open("", {.fido2 = true}), Reason::kCredentialUnusable);
 }
 
 TEST_F(ExportedKeysTest, SeveralFilesTakeALineEach) {

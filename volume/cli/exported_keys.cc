@@ -8,6 +8,8 @@
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
 #include "common/status_macros.h"
+#include "fido2/security_key.h"
+#include "fido2/terminal_prompt.h"
 #include "keys/export.h"
 #include "keys/key_file.h"
 #include "keys/open_export.h"
@@ -23,11 +25,19 @@ Reason ReasonFor(ErrorReason reason) {
     case ErrorReason::kWrongPassphrase:
     case ErrorReason::kWrongRecoveryCode:
     case ErrorReason::kWrongKeyFile:
+    case ErrorReason::kWrongToken:
       return Reason::kWrongCredential;
     case ErrorReason::kRecoveryCodeMistyped:
     case ErrorReason::kPassphraseUnreadable:
     case ErrorReason::kKeyFileUnusable:
     case ErrorReason::kPassphraseTooLong:
+    case ErrorReason::kNoSuchProtector:
+    case ErrorReason::kNoToken:
+    case ErrorReason::kTokenFailed:
+    case ErrorReason::kTokenPinWrong:
+    case ErrorReason::kTokenUntouched:
+    case ErrorReason::kTokenUnsuitable:
+    case ErrorReason::kTokenRemote:
       return Reason::kCredentialUnusable;
     case ErrorReason::kRecordUnusable:
     case ErrorReason::kStoreTooNew:
@@ -51,8 +61,18 @@ absl::StatusOr<Export> ReadExport(const std::string& file) {
       absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()));
 }
 
-absl::StatusOr<Credential> CredentialFor(const ExportedKeyOptions& options,
+absl::StatusOr<Credential> AskTokenFor(const ExportedKeyOptions& options, const Export& exported,
+                                       const std::string& file) {
+  const SecretReader reader(options.secrets_fd);
+  TerminalTokenPrompt prompt(reader);
+  auto secret = AskToken(ParametersOf(exported.keys[0], ProtectorKind::kFido2), prompt);
+  if (!secret.ok()) return Translated(secret.status(), file);
+  return Credential{.kind = CredentialKind::kFido2, .secret = *std::move(secret)};
+}
+
+absl::StatusOr<Credential> CredentialFor(const ExportedKeyOptions& options, const Export& exported,
                                          const std::string& file) {
+  if (options.fido2) return AskTokenFor(options, exported, file);
   if (!options.key_file.empty()) {
     auto bytes = ReadKeyFile(options.key_file);
     if (!bytes.ok()) return Translated(bytes.status(), options.key_file);
@@ -75,7 +95,7 @@ absl::Status AddExportedKeys(const ExportedKeyOptions& options, KeyRing& keys) {
     // Before anybody types a passphrase for it.
     const auto exported = ReadExport(file);
     if (!exported.ok()) return Translated(exported.status(), file);
-    ASSIGN_OR_RETURN(const Credential credential, CredentialFor(options, file));
+    ASSIGN_OR_RETURN(const Credential credential, CredentialFor(options, *exported, file));
     const auto opened = OpenExport(*exported, kinds, credential);
     if (!opened.ok()) return Translated(opened.status(), file);
     for (const PlainKey& plain : *opened) {

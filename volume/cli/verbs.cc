@@ -253,6 +253,10 @@ void AddKeys(CLI::App& verb, Options& options) {
       ->type_name("PATH")
       ->needs(from)
       ->excludes(recovery);
+  verb.add_flag("--fido2", options.exported.fido2, "Open it with a security key that is plugged in")
+      ->needs(from)
+      ->excludes(recovery)
+      ->excludes("--key-file");
 }
 
 void AddThreads(CLI::App& verb, Options& options) {

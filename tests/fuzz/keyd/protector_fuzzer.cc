@@ -12,6 +12,8 @@
 #include "common/error.h"
 #include "keys/crypto/random.h"
 #include "keys/crypto/x25519.h"
+#include "keys/fido2_parameters.h"
+#include "keys/protectors/fido2_protector.h"
 #include "keys/protectors/hkdf_protector.h"
 #include "keys/protectors/passphrase_protector.h"
 #include "keys/protectors/share_protector.h"
@@ -28,6 +30,8 @@ class Harness {
     Add(std::make_unique<HkdfProtector>(ProtectorKind::kRecovery), 20);
     Add(std::make_unique<HkdfProtector>(ProtectorKind::kKeyFile), kKeyFileSize);
     Add(std::make_unique<HkdfProtector>(ProtectorKind::kDefaultKey), kMasterKeySize);
+    Add(std::make_unique<Fido2Protector>(), kFido2SecretSize,
+        EncodeFido2({.credential_id = {1, 2, 3}}));
     AddShare();
   }
 
@@ -57,9 +61,10 @@ class Harness {
     ProtectorRecord record;
   };
 
-  void Add(std::unique_ptr<Protector> protector, size_t credential_size) {
+  void Add(std::unique_ptr<Protector> protector, size_t credential_size,
+           const PublicParameters& parameters = {}) {
     Case made = {.protector = std::move(protector), .credential = RandomSecret(credential_size)};
-    auto record = made.protector->Wrap(binding_, key_, made.credential, {});
+    auto record = made.protector->Wrap(binding_, key_, made.credential, parameters);
     if (!record.ok()) std::abort();
     made.record = *std::move(record);
     cases_.push_back(std::move(made));
