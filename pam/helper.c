@@ -115,6 +115,39 @@ static int receive(int fd, struct e4c_reply* reply, int* session_fd) {
   return 0;
 }
 
+static int answer(int fd, const struct e4c_call* call, const struct e4c_reply* question) {
+  struct {
+    uint16_t size;
+    unsigned char bytes[E4C_MAX_PASSPHRASE];
+  } message;
+  struct e4c_secret typed = {.size = 0};
+  call->ask(call->context, question, &typed);
+  int result = 0;
+  if (question->ask == E4C_ASK_PIN) {
+    message.size = (uint16_t)typed.size;
+    memcpy(message.bytes, typed.bytes, typed.size);
+    const size_t size = sizeof(message.size) + typed.size;
+    if (send(fd, &message, size, MSG_NOSIGNAL) != (ssize_t)size) result = -EPROTO;
+  }
+  explicit_bzero(&message, sizeof(message));
+  explicit_bzero(&typed, sizeof(typed));
+  return result;
+}
+
+/* Until the helper has answered. What it asks is not without end: it may be out of order. */
+static int converse(int fd, const struct e4c_call* call, struct e4c_reply* reply, int* session_fd) {
+  for (int asked = 0; asked <= E4C_MAX_QUESTIONS; ++asked) {
+    int result = wait_readable(fd, asked == 0 ? call->timeout_s : E4C_ASK_TIMEOUT_S);
+    if (result == 0) result = receive(fd, reply, session_fd);
+    if (result != 0 || reply->ask == E4C_ASK_NOTHING) return result;
+    close_fd(session_fd);
+    if (call->ask == NULL || reply->ask > E4C_ASK_PIN) return -EPROTO;
+    result = answer(fd, call, reply);
+    if (result != 0) return result;
+  }
+  return -EPROTO;
+}
+
 /* Ends the child in any case: its answer was the last thing it had to do. */
 static void reap(pid_t pid, int pidfd) {
   /* By descriptor: should the program have waited for it already, the number may be another's. */
@@ -152,8 +185,7 @@ int e4c_run_helper(const struct e4c_call* call, struct e4c_reply* reply, int* se
   close_fd(&secrets);
   close_fd(&replies[1]);
   if (pid > 0) {
-    result = wait_readable(replies[0], call->timeout_s);
-    if (result == 0) result = receive(replies[0], reply, session_fd);
+    result = converse(replies[0], call, reply, session_fd);
     reap(pid, pidfd);
   }
   close_fd(&pidfd);

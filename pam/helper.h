@@ -21,11 +21,14 @@ struct e4c_call {
   gid_t gid;
   int timeout_s;
   const struct e4c_secret* secrets[2]; /* NULL: none */
+  /* Tells or asks the user what `question` says; leaves `answer` empty if nobody can be asked. */
+  void (*ask)(void* context, const struct e4c_reply* question, struct e4c_secret* answer);
+  void* context;
 };
 
 /*
- * 0 with *reply and *session_fd (-1 when none came), or a negative errno: -ETIMEDOUT after
- * timeout_s seconds, -EPROTO when the helper ends without a proper answer. The helper is gone when
- * this returns.
+ * 0 with the helper's answer in *reply and *session_fd (-1 when none came), or a negative errno:
+ * -ETIMEDOUT after timeout_s seconds, or E4C_ASK_TIMEOUT_S after a question; -EPROTO when the
+ * helper ends without a proper answer. The helper is gone when this returns.
  */
 int e4c_run_helper(const struct e4c_call* call, struct e4c_reply* reply, int* session_fd);

@@ -10,7 +10,7 @@
  * said to the user and in the journal. All that could block, gRPC included, is in the helper
  * ext4crypt-session, which is given a limited time.
  *
- * Options: enrol, timeout=SECONDS, socket=PATH, helper=PATH. See docs/key-service.md.
+ * Options: enrol, fido2, timeout=SECONDS, socket=PATH, helper=PATH. See docs/key-service.md.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -36,6 +36,7 @@
 
 struct options {
   bool enrol;
+  bool fido2;
   int timeout_s;
   const char* socket;
   const char* helper;
@@ -54,6 +55,8 @@ static struct options parse_options(pam_handle_t* pamh, int argc, const char** a
   for (int i = 0; i < argc; ++i) {
     if (strcmp(argv[i], "enrol") == 0) {
       options.enrol = true;
+    } else if (strcmp(argv[i], "fido2") == 0) {
+      options.fido2 = true;
     } else if (strncmp(argv[i], "timeout=", 8) == 0) {
       const long seconds = strtol(argv[i] + 8, NULL, 10);
       if (seconds >= 1 && seconds <= MAX_TIMEOUT_S) options.timeout_s = (int)seconds;
@@ -145,16 +148,58 @@ static struct e4c_call new_call(const struct options* options, const char* verb)
   return (struct e4c_call){.helper = options->helper,
                            .verb = verb,
                            .socket = options->socket,
-                           .option = options->enrol ? "enrol" : "-",
+                           .option = options->enrol && options->fido2 ? "enrol,fido2"
+                                     : options->enrol                 ? "enrol"
+                                     : options->fido2                 ? "fido2"
+                                                                      : "-",
                            .timeout_s = options->timeout_s};
 }
 
+struct conversation {
+  pam_handle_t* pamh;
+  bool silent;
+};
+
+/* For e4c_run_helper(). Where nobody can be asked, a program without a conversation say, the answer
+ * stays empty, and the login goes on without. */
+static void ask_user(void* context, const struct e4c_reply* question, struct e4c_secret* answer) {
+  const struct conversation* talk = context;
+  if (talk->silent) return;
+  if (question->ask == E4C_ASK_TOUCH) {
+    pam_info(talk->pamh, "%s", question->for_user);
+    return;
+  }
+  char* typed = NULL;
+  if (pam_prompt(talk->pamh, PAM_PROMPT_ECHO_OFF, &typed, "%s", question->for_user) !=
+          PAM_SUCCESS ||
+      typed == NULL) {
+    return;
+  }
+  const size_t size = strlen(typed);
+  if (size <= sizeof(answer->bytes)) {
+    memcpy(answer->bytes, typed, size);
+    answer->size = size;
+  }
+  explicit_bzero(typed, size);
+  free(typed);
+}
+
+/* A token is where its user is: at the other end of a network it is out of reach. */
+static bool is_remote(pam_handle_t* pamh) {
+  const void* host = NULL;
+  return pam_get_item(pamh, PAM_RHOST, &host) == PAM_SUCCESS && host != NULL &&
+         *(const char*)host != '\0';
+}
+
 /* 0 when the service was reached; says what there is to say either way. */
-static int run(pam_handle_t* pamh, int flags, const struct e4c_call* call, const char* failed,
+static int run(pam_handle_t* pamh, int flags, struct e4c_call* call, const char* failed,
                int32_t* done, int* session_fd) {
   struct e4c_reply reply;
-  const int error = e4c_run_helper(call, &reply, session_fd);
   const bool silent = ((unsigned)flags & PAM_SILENT) != 0;
+  struct conversation talk = {.pamh = pamh, .silent = silent};
+  call->ask = ask_user;
+  call->context = &talk;
+  const int error = e4c_run_helper(call, &reply, session_fd);
   if (error != 0) {
     pam_syslog(pamh, LOG_ERR, "%s for uid %u: %s: %s", call->verb, (unsigned)call->uid,
                error == -ETIMEDOUT ? "the key service did not answer in time"
@@ -193,7 +238,8 @@ __attribute__((visibility("default"))) int pam_sm_setcred(pam_handle_t* pamh, in
 
 __attribute__((visibility("default"))) int pam_sm_open_session(pam_handle_t* pamh, int flags,
                                                                int argc, const char** argv) {
-  const struct options options = parse_options(pamh, argc, argv);
+  struct options options = parse_options(pamh, argc, argv);
+  options.fido2 = options.fido2 && !is_remote(pamh);
   struct e4c_call call = new_call(&options, "open");
   const char* name = NULL;
   if (!find_user(pamh, &call, &name)) return PAM_SUCCESS;

@@ -19,9 +19,11 @@
 #include <csignal>
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "client/rpc/keyd_client.h"
 #include "client/rpc/local_socket.h"
@@ -31,6 +33,7 @@
 #include "common/process.h"
 #include "common/session_protocol.h"
 #include "common/status_macros.h"
+#include "fido2/security_key.h"
 #include "pam/reply.h"
 
 namespace ext4crypt {
@@ -47,6 +50,7 @@ struct Arguments {
   gid_t gid = 0;
   std::string socket;
   bool enrol = false;
+  bool fido2 = false;
 };
 
 // Wiped on every way out: `for_user` may hold a recovery code.
@@ -70,6 +74,37 @@ struct Reply {
     const size_t size = std::min(text.size(), room - 1);
     std::memcpy(out, text.data(), size);
     out[size] = '\0';
+  }
+};
+
+// Asks by way of the PAM module.
+class LoginTokenPrompt final : public TokenPrompt {
+ public:
+  void AskForTouch(const std::string& token) override {
+    (void)Say(E4C_ASK_TOUCH, absl::StrCat("ext4crypt: touch your security key now: ", token));
+  }
+  absl::StatusOr<SecretBuffer> AskForPin(const std::string& token, int tries_left) override {
+    const std::string left = tries_left < 0 ? "" : absl::StrCat(", ", tries_left, " left");
+    if (!Say(E4C_ASK_PIN, absl::StrCat("PIN of ", token, left, ": "))) return NobodyThere();
+    SecretBuffer message(sizeof(uint16_t) + E4C_MAX_PASSPHRASE);
+    const ssize_t size = ::recv(STDOUT_FILENO, message.data(), message.size(), 0);
+    uint16_t length = 0;
+    if (size < static_cast<ssize_t>(sizeof(length))) return NobodyThere();
+    std::memcpy(&length, message.data(), sizeof(length));
+    if (length == 0 || size != static_cast<ssize_t>(sizeof(length) + length)) return NobodyThere();
+    return SecretBuffer::CopyOf(message.bytes().subspan(sizeof(length), length));
+  }
+
+ private:
+  static absl::Status NobodyThere() {
+    return Error(ErrorReason::kPassphraseUnreadable, "nobody could be asked for the PIN");
+  }
+  static bool Say(uint32_t ask, const std::string& text) {
+    Reply question;
+    question.message.ask = ask;
+    question.User(PrintableText(text));
+    return ::send(STDOUT_FILENO, &question.message, sizeof(question.message), MSG_NOSIGNAL) ==
+           sizeof(question.message);
   }
 };
 
@@ -160,6 +195,32 @@ bool IsUnlocked(const keyd::v1::GetStatusResponse& status) {
   });
 }
 
+// What the user's token answers; empty when there is none to ask. As root: a login has no rights to
+// the token yet, and what is asked of the service is public.
+SecretBuffer AskTokenAtLogin(const Arguments& arguments, Reply& reply) {
+  auto client = KeydClient::Connect(arguments.socket, kPatience);
+  if (!client.ok()) return {};  // asking as the user will say it
+  const auto status = client->GetStatus(arguments.uid);
+  if (!status.ok() || IsUnlocked(*status)) return {};
+  const auto protectors = client->GetProtectors(arguments.uid);
+  if (!protectors.ok()) return {};
+  std::vector<PublicParameters> all;
+  for (const keyd::v1::ProtectorParameters& protector : protectors->protectors()) {
+    if (protector.info().kind() != KindName(ProtectorKind::kFido2)) continue;
+    all.emplace_back(protector.parameters().begin(), protector.parameters().end());
+  }
+  if (all.empty()) return {};
+  LoginTokenPrompt prompt;
+  auto secret = AskToken(all, prompt);
+  if (secret.ok()) return *std::move(secret);
+  const ErrorReason reason = ReasonOf(secret.status());
+  // Not plugged in: this login has none and goes on without a word.
+  if (reason != ErrorReason::kNoToken && reason != ErrorReason::kWrongToken) {
+    Failed(reply, "unlock", secret.status(), "Your files stay locked. Later: ext4crypt unlock");
+  }
+  return {};
+}
+
 void HintWhenLocked(KeydClient& client, Reply& reply) {
   const auto status = client.GetStatus(std::nullopt);
   if (!status.ok()) {
@@ -190,10 +251,8 @@ void EnrolAtLogin(KeydClient& client, const TypedCredential& credential, Reply& 
   WipeString(*enrolled->mutable_recovery_code());
 }
 
-void UnlockAtLogin(KeydClient& client, const Arguments& arguments, SecretBuffer passphrase,
-                   Reply& reply) {
-  const TypedCredential credential = {.kind = CredentialKind::kPassphrase,
-                                      .secret = std::move(passphrase)};
+void UnlockAtLogin(KeydClient& client, const Arguments& arguments,
+                   const TypedCredential& credential, Reply& reply) {
   const auto unlocked = client.Unlock(credential, /*for_session=*/true);
   const ErrorReason reason =
       unlocked.ok() ? ErrorReason::kUnspecified : ReasonOf(unlocked.status());
@@ -274,12 +333,21 @@ absl::Status Run(const Arguments& arguments, Reply& reply) {
   if (arguments.verb == "open") {
     ASSIGN_OR_RETURN(reply.session, OpenSession(arguments));
   }
+  SecretBuffer token;
+  if (arguments.verb == "open" && arguments.fido2 && first.empty()) {
+    token = AskTokenAtLogin(arguments, reply);
+  }
   RETURN_IF_ERROR(BecomeUser(arguments));
   ASSIGN_OR_RETURN(KeydClient client, KeydClient::Connect(arguments.socket, kPatience));
-  if (arguments.verb == "open" && first.empty()) {
-    HintWhenLocked(client, reply);
+  if (arguments.verb == "open" && !first.empty()) {
+    UnlockAtLogin(client, arguments,
+                  {.kind = CredentialKind::kPassphrase, .secret = std::move(first)}, reply);
+  } else if (arguments.verb == "open" && !token.empty()) {
+    UnlockAtLogin(client, arguments, {.kind = CredentialKind::kFido2, .secret = std::move(token)},
+                  reply);
   } else if (arguments.verb == "open") {
-    UnlockAtLogin(client, arguments, std::move(first), reply);
+    // What went wrong with the token has been said, and is the better hint.
+    if (reply.message.for_user[0] == '\0') HintWhenLocked(client, reply);
   } else if (arguments.verb == "change") {
     Change(client, std::move(first), second, reply);
   } else {
@@ -318,7 +386,10 @@ int Main(int argc, char** argv) {
   }
   arguments.verb = argv[1];
   arguments.socket = argv[4];
-  arguments.enrol = absl::string_view(argv[5]) == "enrol";
+  for (const absl::string_view word : absl::StrSplit(argv[5], ',')) {
+    arguments.enrol = arguments.enrol || word == "enrol";
+    arguments.fido2 = arguments.fido2 || word == "fido2";
+  }
   const pid_t parent = ::getppid();
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent || !ForbidCoreDumps().ok()) return 1;

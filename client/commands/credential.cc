@@ -34,7 +34,8 @@ namespace {
 
 absl::StatusOr<std::vector<PublicParameters>> OwnFido2(const GlobalOptions& globals) {
   ASSIGN_OR_RETURN(KeydClient client, KeydClient::Connect(globals.socket));
-  ASSIGN_OR_RETURN(const keyd::v1::GetProtectorsResponse response, client.GetProtectors());
+  ASSIGN_OR_RETURN(const keyd::v1::GetProtectorsResponse response,
+                   client.GetProtectors(std::nullopt));
   std::vector<PublicParameters> all;
   for (const keyd::v1::ProtectorParameters& protector : response.protectors()) {
     if (protector.info().kind() != KindName(ProtectorKind::kFido2)) continue;

@@ -268,8 +268,10 @@ absl::StatusOr<keyd::v1::AddFido2ProtectorResponse> KeydClient::AddFido2Protecto
   return response;
 }
 
-absl::StatusOr<keyd::v1::GetProtectorsResponse> KeydClient::GetProtectors() {
-  const keyd::v1::GetProtectorsRequest request;
+absl::StatusOr<keyd::v1::GetProtectorsResponse> KeydClient::GetProtectors(
+    std::optional<uid_t> user) {
+  keyd::v1::GetProtectorsRequest request;
+  if (user.has_value()) request.set_user(*user);
   keyd::v1::GetProtectorsResponse response;
   RETURN_IF_ERROR(connection_->Call(&Stub::GetProtectors, request, response));
   return response;

@@ -58,7 +58,8 @@ class KeydClient {
       const TypedCredential& credential, const SecretBuffer& secret,
       const PublicParameters& parameters, const std::string& name);
   // Of the default key, with what a credential is made from.
-  [[nodiscard]] absl::StatusOr<keyd::v1::GetProtectorsResponse> GetProtectors();
+  [[nodiscard]] absl::StatusOr<keyd::v1::GetProtectorsResponse> GetProtectors(
+      std::optional<uid_t> user);
   [[nodiscard]] absl::Status RenameProtector(const std::string& id, const std::string& name);
   // `id` is the protector's 16 bytes.
   [[nodiscard]] absl::Status RemoveProtector(const TypedCredential& credential,

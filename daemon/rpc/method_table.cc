@@ -22,7 +22,7 @@ constexpr std::array kTable = {
     MethodRule{"RenewRecovery", WhoMay::kSelf},
     MethodRule{"AddKeyFile", WhoMay::kSelf},
     MethodRule{"AddFido2Protector", WhoMay::kSelf},
-    MethodRule{"GetProtectors", WhoMay::kSelf},
+    MethodRule{"GetProtectors", WhoMay::kSelfOrRootFor},
     MethodRule{"RenameProtector", WhoMay::kSelf},
     MethodRule{"RemoveProtector", WhoMay::kSelf},
     MethodRule{"CreateKey", WhoMay::kSelf},

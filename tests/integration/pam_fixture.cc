@@ -14,7 +14,7 @@
 
 namespace ext4crypt {
 
-Login::Login(const std::string& user, const std::string& password) {
+Login::Login(const std::string& user, const std::string& password, const std::string& answers) {
   std::array<int, 2> in;
   std::array<int, 2> out;
   if (pipe2(in.data(), O_CLOEXEC) != 0 || pipe2(out.data(), O_CLOEXEC) != 0) return;
@@ -32,9 +32,9 @@ Login::Login(const std::string& user, const std::string& password) {
   close(out[1]);
   in_ = in[1];
   out_ = out[0];
-  const std::string line = password + "\n";
-  if (!password.empty()) [[maybe_unused]]
-    const ssize_t n = write(in_, line.data(), line.size());
+  const std::string lines = (password.empty() ? "" : password + "\n") + answers;
+  if (!lines.empty()) [[maybe_unused]]
+    const ssize_t n = write(in_, lines.data(), lines.size());
   ReadUntil("open ");
 }
 

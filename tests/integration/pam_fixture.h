@@ -15,7 +15,8 @@ class Login {
  public:
   // Waits until the session is open or was refused. `password` empty: without authenticating; with
   // line breaks in it: one answer a line.
-  Login(const std::string& user, const std::string& password);
+  // `answers`: lines for what is asked after that.
+  Login(const std::string& user, const std::string& password, const std::string& answers = "");
   Login(const Login&) = delete;
   Login& operator=(const Login&) = delete;
   ~Login() { Kill(); }

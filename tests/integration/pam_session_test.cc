@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include <chrono>
+#include <fstream>
 #include <memory>
 
 #include "tests/integration/pam_fixture.h"
@@ -45,6 +46,77 @@ TEST_F(PamSessionTest, PamtesterUnlocksAndLocks) {
   EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
   EXPECT_THAT(DaemonLog(), HasSubstr("Unlock for uid " + std::to_string(alice()) + ": ok"));
   EXPECT_EQ(WaitForState(alice(), "locked"), "locked") << "pamtester ended without closing";
+}
+
+// The helper gets no environment: what is plugged in stands in a script before it.
+class PamTokenTest : public PamSessionTest {
+ protected:
+  void SetUp() override {
+    PamSessionTest::SetUp();
+    if (HasFatalFailure()) return;
+    Prepare();
+    helper_ = work() + "/helper";
+    PlugIn("one:1234");
+    const RunResult added =
+        RunAs(alice(),
+              {"/usr/bin/env", "-u", "SSH_CONNECTION", "EXT4CRYPT_TEST_TOKENS=one:1234",
+               EXT4CRYPT_TEST_BIN "/ext4crypt-with-test-tokens", "--socket", socket(), "--json",
+               "protectors", "add", "--fido2", "--passphrase-fd", "3"},
+              std::string(kPassword) + "\n1234\n");
+    ASSERT_EQ(added.exit_code, 0) << added.out << added.err;
+    WriteServices("fido2 helper=" + helper_);
+  }
+  void PlugIn(const std::string& tokens) {
+    std::ofstream(helper_) << "#!/bin/sh\nEXT4CRYPT_TEST_TOKENS='" << tokens
+                           << "' exec " EXT4CRYPT_TEST_BIN
+                              "/ext4crypt-session-with-test-tokens \"$@\"\n";
+    MustRun({"chmod", "755", helper_});
+  }
+  std::string helper_;
+};
+
+TEST_F(PamTokenTest, LoginWithoutAPasswordAsksForPinAndTouchAndUnlocks) {
+  Login login("alice", "", "1234\n");
+  ASSERT_TRUE(login.IsOpen()) << login.said();
+  EXPECT_THAT(login.said(), HasSubstr("touch your security key now: Test token one"));
+  EXPECT_EQ(State(alice()), "unlocked");
+  EXPECT_EQ(Read(), "secret-word\n");
+  Login second("alice", "");
+  EXPECT_THAT(second.said(), Not(HasSubstr("touch"))) << "it is unlocked already";
+  second.Close();
+  login.Close();
+  EXPECT_EQ(WaitForState(alice(), "locked"), "locked");
+}
+
+TEST_F(PamTokenTest, LoginWithoutTheTokenGoesOnWithoutAWordOfIt) {
+  for (const char* plugged_in : {"", "another"}) {
+    PlugIn(plugged_in);
+    Login login("alice", "");
+    ASSERT_TRUE(login.IsOpen()) << login.said();
+    EXPECT_THAT(login.said(), Not(HasSubstr("security key")));
+    EXPECT_THAT(login.said(), HasSubstr("Unlock them with: ext4crypt unlock"));
+    EXPECT_EQ(State(alice()), "locked");
+    login.Close();
+  }
+}
+
+TEST_F(PamTokenTest, TokenThatIsNotTouchedOrHasAnotherPinStopsNoLogin) {
+  PlugIn("one:1234:untouched");
+  Login untouched("alice", "", "1234\n");
+  EXPECT_TRUE(untouched.IsOpen()) << untouched.said();
+  EXPECT_THAT(untouched.said(), HasSubstr("nobody touched"));
+  PlugIn("one:1234");
+  Login wrong("alice", "", "1\n2\n3\n");
+  EXPECT_TRUE(wrong.IsOpen()) << wrong.said();
+  EXPECT_THAT(wrong.said(), HasSubstr("PIN of the security key was not accepted"));
+  EXPECT_EQ(State(alice()), "locked");
+}
+
+TEST_F(PamTokenTest, PasswordIsEnoughAndNobodyTouchesAnything) {
+  Login login("alice", kPassword);
+  ASSERT_TRUE(login.IsOpen()) << login.said();
+  EXPECT_THAT(login.said(), Not(HasSubstr("touch")));
+  EXPECT_EQ(State(alice()), "unlocked");
 }
 
 TEST_F(PamSessionTest, FirstSessionUnlocksLastOneLocks) {
