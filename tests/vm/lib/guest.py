@@ -50,6 +50,7 @@ def _pack(build: Path, repo: Path, kernel: kernels.Kernel, case: Path, target: P
         out.copy("e4c/case.sh", case)
         for guide in sorted((repo / "docs/guide").glob("*.md")):
             out.copy(f"e4c/guide/{guide.name}", guide)
+        out.copy("e4c/mount-options.md", repo / "docs/mount-options.md")
         for path in _programs(build, extra):
             out.file(f"e4c/bin/{path.name}", _stripped(path), 0o755)
         if kernel.module.exists():
