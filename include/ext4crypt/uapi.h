@@ -57,4 +57,36 @@ struct e4c_get_tags {
 #define E4C_IOC_SET_AEAD _IOW('f', 0xE7, __u32)
 #define E4C_IOC_GET_AEAD _IOR('f', 0xE8, __u32)
 
+/*
+ * E4C_IOC_GET_ENTRIES, on an encrypted directory: the attributes of its entries, each checked: the
+ * directory's head, the place under that name, the head of the inode. For records of a tree. Like
+ * getdents it goes on at the position of the descriptor, which lseek(fd, 0, SEEK_SET) takes
+ * back. "." is the directory itself; ".." is left out.
+ *
+ * entries: pointer to size bytes, multiple of 8, 1 KiB .. 64 KiB, for records of struct e4c_entry
+ * size:    when it returns, the bytes used; 0: that was all
+ * What is returned is on the disk when the file system has been synced and nobody has written since.
+ * Errors: EPERM no CAP_SYS_ADMIN; ENOTDIR; ENODATA not encrypted; ENOKEY; EUCLEAN the directory is
+ *         not authentic; EINVAL size or reserved.
+ */
+struct e4c_get_entries {
+	__u64 entries;
+	__u32 size;
+	__u32 reserved;		/* 0 */
+};
+
+struct e4c_entry {
+	__u64 inode;		/* 0 with an error */
+	__u32 mode;		/* st_mode; nothing authenticates more than the type */
+	__s32 error;		/* 0; else -errno: this entry is not authentic, and c is empty */
+	__u16 size;		/* of this record with its name, a multiple of 8 */
+	__u16 name_len;
+	__u16 c_size;		/* E4C_ATTRIBUTE_SIZE, or E4C_PLACE_ATTRIBUTE_SIZE of a special file */
+	__u16 zero;
+	__u8 c[68];		/* struct e4c_attribute of format.h, or the place alone */
+	__u8 name[];		/* without a zero byte at its end */
+};
+
+#define E4C_IOC_GET_ENTRIES _IOWR('f', 0xEA, struct e4c_get_entries)
+
 #endif

@@ -32,6 +32,8 @@
 #include "ext4_extents.h"
 #include "xattr.h"
 
+struct e4c_get_entries;
+
 #include <crypto/aead.h>
 #include <linux/scatterlist.h>
 #include <linux/xarray.h>
@@ -326,6 +328,9 @@ int e4c_path_make(struct inode *inode, u32 page);
 /* place.c: --------------------------------------------------------------- */
 void e4c_place_renew(handle_t *handle, struct inode *dir, struct inode *inode,
 		     const void *name, unsigned int len);
+
+/* entries.c: ------------------------------------------------------------- */
+int e4c_entries_get(struct file *filp, struct e4c_get_entries __user *uarg);
 
 /* default_keys.c: -------------------------------------------------------- */
 int e4c_per_user_get(struct file *filp, __u32 __user *arg);
