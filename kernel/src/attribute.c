@@ -508,7 +508,7 @@ static struct e4c_info *keys_change(struct inode *dir, u8 aead)
 }
 
 /* The handle in which the change of the AEAD of @dir, done in memory, reaches the disk. */
-static int aead_write(struct inode *parent, struct inode *dir, const struct fscrypt_str *name)
+static int aead_write(struct inode *parent, struct inode *dir, const struct e4c_name *name)
 {
 	handle_t *handle = ext4_journal_start(dir, EXT4_HT_MISC, 2);
 	int err, err2;
@@ -516,7 +516,7 @@ static int aead_write(struct inode *parent, struct inode *dir, const struct fscr
 	if (IS_ERR(handle))
 		return PTR_ERR(handle);
 	e4c_count_change(dir);
-	e4c_place_renew(handle, parent, dir, name->name, name->len);
+	e4c_place_renew(handle, parent, dir, name->bytes, name->len);
 	err = ext4_mark_inode_dirty(handle, dir);
 	err2 = ext4_journal_stop(handle);
 	return err ? err : err2;
@@ -529,8 +529,9 @@ static int aead_write(struct inode *parent, struct inode *dir, const struct fscr
 static int directory_set_aead(struct inode *parent, struct dentry *dentry, struct inode *dir,
 			      u8 aead)
 {
-	struct fscrypt_name name = {};
+	struct e4c_name name = {};
 	struct e4c_info *old;
+	unsigned long number;
 	int err;
 
 	err = e4c_info_load(dir);
@@ -541,17 +542,17 @@ static int directory_set_aead(struct inode *parent, struct dentry *dentry, struc
 	if (!ext4_empty_dir(dir))
 		return -ENOTEMPTY;
 	if (IS_ENCRYPTED(parent)) {
-		err = fscrypt_setup_filename(parent, &dentry->d_name, 0, &name);
+		err = e4c_entry_find(parent, &dentry->d_name, &name, &number);
+		if (!err && number != dir->i_ino)
+			err = -EBUSY;
 		if (err)
 			return err;
 	}
 	old = keys_change(dir, aead);
 	err = PTR_ERR_OR_ZERO(old);
 	if (!err)
-		err = aead_write(parent, dir, &name.disk_name);
+		err = aead_write(parent, dir, &name);
 	e4c_info_destroy(old);
-	if (IS_ENCRYPTED(parent))
-		fscrypt_free_filename(&name);
 	return err;
 }
 

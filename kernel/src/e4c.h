@@ -326,6 +326,8 @@ void e4c_reservations_release(struct inode *inode, u32 first, u32 end);
 int e4c_path_make(struct inode *inode, u32 page);
 
 /* place.c: --------------------------------------------------------------- */
+int e4c_entry_find(struct inode *dir, const struct qstr *name, struct e4c_name *stored,
+		   unsigned long *number);
 void e4c_place_renew(handle_t *handle, struct inode *dir, struct inode *inode,
 		     const void *name, unsigned int len);
 

@@ -81,6 +81,10 @@ int e4c_prepare_new_inode(struct inode *dir, struct inode *inode, bool *encrypt)
 int e4c_prepare_symlink(struct inode *dir, const char *target, unsigned int len,
 			unsigned int max_len, struct fscrypt_str *disk_link);
 
+/* ext4's own, namei.c */
+struct buffer_head *ext4_find_entry(struct inode *dir, const struct qstr *name,
+				    struct ext4_dir_entry_2 **de, int *inlined);
+
 /* ioctl.c */
 long e4c_ioctl(struct file *filp, unsigned int cmd, unsigned long arg);
 

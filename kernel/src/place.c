@@ -108,6 +108,26 @@ void e4c_name_copy(struct e4c_name *name, const struct ext4_dir_entry_2 *de)
 }
 
 /*
+ * The name that the entry @name of @dir stores, which in a casefolded directory may differ
+ * in case from how it is looked up, and the number of its inode. 0, -ENOENT, -errno.
+ */
+int e4c_entry_find(struct inode *dir, const struct qstr *name, struct e4c_name *stored,
+		   unsigned long *number)
+{
+	struct ext4_dir_entry_2 *de;
+	struct buffer_head *bh = ext4_find_entry(dir, name, &de, NULL);
+
+	if (IS_ERR(bh))
+		return PTR_ERR(bh);
+	if (!bh)
+		return -ENOENT;
+	e4c_name_copy(stored, de);
+	*number = le32_to_cpu(de->inode);
+	brelse(bh);
+	return 0;
+}
+
+/*
  * Hook in lookup, after the entry was found or not: if there is the key of @dir, the
  * directory must be authentic. 0 or -errno.
  */
