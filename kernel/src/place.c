@@ -159,10 +159,15 @@ int e4c_lookup_check(struct inode *dir, struct inode *inode, const struct e4c_na
 		return 0;
 	if (state->kind == E4C_ATTRIBUTE_NONE)
 		return e4c_report_inode(inode, "an inode without a place in an encrypted directory");
-	/* The bit is the disk's until the head is checked. */
+	/*
+	 * The bit is the disk's until the head is checked. One that is not authentic, in whatever
+	 * inode, leads to what opens nothing and gets no other name: it can be deleted.
+	 */
 	if (e4c_linked(inode)) {
 		int err = e4c_keys_require(inode);
 
+		if (err == -EFSCORRUPTED || err == -EIO)
+			return 0;
 		if (err)
 			return err;
 	}
