@@ -58,6 +58,34 @@ struct e4c_get_tags {
 #define E4C_IOC_GET_AEAD _IOR('f', 0xE8, __u32)
 
 /*
+ * E4C_IOC_ADOPT, on a directory: the inode of one of its entries has another number than when it was
+ * written, because resize2fs made the volume smaller. If its head, and in an encrypted directory
+ * its place under this name, are authentic under one and the same of the given numbers, both are
+ * made anew for the number that it has. Nothing else is believed for it: see the threat model.
+ *
+ * name:   pointer to name_len bytes, as readdir gives them with the key
+ * first:  the lowest number that it may have had; when it returns, the one that it had. Its own
+ *         number: it is authentic as it is, and nothing was changed
+ * count:  how many numbers, 1 .. E4C_ADOPT_NUMBERS
+ * Errors: EPERM no CAP_SYS_ADMIN; ENOKEY the key of the directory or inode is not there; ENOENT no
+ *         such entry; ESRCH none of these numbers; EEXIST an inode with that number and these keys
+ *         is still there, so this one is a copy; EUCLEAN what is stored is not authentic under any
+ *         number; EBUSY in use; EINVAL name, numbers, flags or reserved; EROFS, EIO.
+ */
+struct e4c_adopt {
+	__u64 name;
+	__u32 name_len;
+	__u32 flags;		/* 0 */
+	__u64 first;
+	__u64 count;
+	__u64 reserved;		/* 0 */
+};
+
+#define E4C_ADOPT_NUMBERS (1u << 20)
+
+#define E4C_IOC_ADOPT _IOWR('f', 0xE9, struct e4c_adopt)
+
+/*
  * E4C_IOC_GET_ENTRIES, on an encrypted directory: the attributes of its entries, each checked: the
  * directory's head, the place under that name, the head of the inode. For records of a tree. Like
  * getdents it goes on at the position of the descriptor, which lseek(fd, 0, SEEK_SET) takes

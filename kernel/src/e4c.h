@@ -8,6 +8,7 @@
  *   the attribute is read, is written                         attribute.c
  *   the head is computed, is checked                          head.c
  *   a place is set, is checked; LINKED changes                place.c
+ *   head and place of another number are replaced             adopt.c
  *   a page is sealed, a page is opened, a block is sealed     aead.c
  *   a tag block or node is read and checked                   node.c
  *   a slot changes, the tree's form and top change            change.c
@@ -32,6 +33,7 @@
 #include "ext4_extents.h"
 #include "xattr.h"
 
+struct e4c_adopt;
 struct e4c_get_entries;
 
 #include <crypto/aead.h>
@@ -201,6 +203,7 @@ void e4c_nonce_draw(struct e4c_info *info, u8 nonce[E4C_NONCE_SIZE]);
 int e4c_key_identifier(const u8 *key, unsigned int len, u8 identifier[16]);
 struct e4c_info *e4c_info_make(struct inode *inode, const struct e4c_context *ctx);
 void e4c_info_destroy(struct e4c_info *info);
+int e4c_info_allowed(struct inode *inode);
 int e4c_keys_require(struct inode *inode);
 
 /* aead.c: ---------------------------------------------------------------- */
@@ -224,6 +227,8 @@ int e4c_aead_get(struct file *filp, __u32 __user *arg);
 int e4c_aead_set(struct file *filp, __u32 __user *arg);
 
 /* head.c: ---------------------------------------------------------------- */
+int e4c_head_load(struct inode *inode, struct e4c_info *info);
+bool e4c_head_matches(struct inode *inode, struct e4c_info *info, loff_t size, u64 number);
 int e4c_head_check(struct inode *inode, struct e4c_info *info, loff_t size);
 void e4c_head_update(struct inode *inode, loff_t size);
 void e4c_mac_inode_fill(struct e4c_mac_inode *mac, struct inode *inode, u8 domain);
@@ -326,10 +331,15 @@ void e4c_reservations_release(struct inode *inode, u32 first, u32 end);
 int e4c_path_make(struct inode *inode, u32 page);
 
 /* place.c: --------------------------------------------------------------- */
+void e4c_place_mac(struct inode *dir, struct inode *inode, u64 number, const void *name,
+		   unsigned int len, u8 out[E4C_MAC_SIZE]);
 int e4c_entry_find(struct inode *dir, const struct qstr *name, struct e4c_name *stored,
 		   unsigned long *number);
 void e4c_place_renew(handle_t *handle, struct inode *dir, struct inode *inode,
 		     const void *name, unsigned int len);
+
+/* adopt.c: --------------------------------------------------------------- */
+int e4c_adopt(struct file *filp, struct e4c_adopt __user *uarg);
 
 /* entries.c: ------------------------------------------------------------- */
 int e4c_entries_get(struct file *filp, struct e4c_get_entries __user *uarg);

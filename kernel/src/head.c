@@ -29,7 +29,8 @@ void e4c_mac_inode_fill(struct e4c_mac_inode *mac, struct inode *inode, u8 domai
 		mac->context = EXT4_I(inode)->i_e4c.c.context;
 }
 
-static void head_mac(struct inode *inode, struct e4c_info *info, loff_t size,
+/* What the head would be if the number of @inode were @number. */
+static void head_mac(struct inode *inode, struct e4c_info *info, loff_t size, u64 number,
 		     u8 out[E4C_MAC_SIZE])
 {
 	struct e4c_mac_head head = {
@@ -42,6 +43,7 @@ static void head_mac(struct inode *inode, struct e4c_info *info, loff_t size,
 	if (e4c_form(le32_to_cpu(head.state)) != E4C_FORM_EMPTY)
 		head.top = info->top;
 	e4c_mac_inode_fill(&mac, inode, E4C_DOMAIN_HEAD);
+	mac.inode = cpu_to_le64(number);
 	blake2s_init_key(&blake, E4C_MAC_SIZE, info->head_key, sizeof(info->head_key));
 	blake2s_update(&blake, (u8 *)&mac, sizeof(mac));
 	blake2s_update(&blake, (u8 *)&head, sizeof(head));
@@ -64,7 +66,7 @@ void e4c_head_update(struct inode *inode, loff_t size)
 	/* A new link is written before it has a target, too. */
 	if (S_ISLNK(inode->i_mode) && !info->target)
 		return;
-	head_mac(inode, info, size, state->c.head);
+	head_mac(inode, info, size, inode->i_ino, state->c.head);
 	state->head_stale = false;
 	state->head_size = size;
 }
@@ -143,23 +145,38 @@ int e4c_link_stat(int err)
 }
 
 /*
- * Is the head of @inode that of what is on the disk, with this @size? @info, its keys, is not yet seen by
- * anybody else, and gets the top block, or the target of a link. 0; -EUCLEAN: it is
- * not (reported); -EIO, -ENOMEM.
+ * Read what the head of @inode is over besides the inode: the top block, or the target of a
+ * link, into @info, its keys, not yet seen by anybody else. 0, -EUCLEAN, -EIO, -ENOMEM.
+ */
+int e4c_head_load(struct inode *inode, struct e4c_info *info)
+{
+	if (S_ISLNK(inode->i_mode))
+		return target_read(inode, info);
+	if (e4c_form(e4c_state(inode)) == E4C_FORM_TREE)
+		return e4c_top_load(inode, info);
+	return 0;
+}
+
+/* Is the head that of what was loaded, with this @size, under this @number? */
+bool e4c_head_matches(struct inode *inode, struct e4c_info *info, loff_t size, u64 number)
+{
+	u8 head[E4C_MAC_SIZE];
+
+	head_mac(inode, info, size, number, head);
+	return !crypto_memneq(head, EXT4_I(inode)->i_e4c.c.head, sizeof(head));
+}
+
+/*
+ * Is the head of @inode that of what is on the disk, with this @size? As e4c_head_load();
+ * -EUCLEAN also: it is not (reported).
  */
 int e4c_head_check(struct inode *inode, struct e4c_info *info, loff_t size)
 {
-	u8 head[E4C_MAC_SIZE];
-	int err = 0;
+	int err = e4c_head_load(inode, info);
 
-	if (S_ISLNK(inode->i_mode))
-		err = target_read(inode, info);
-	else if (e4c_form(e4c_state(inode)) == E4C_FORM_TREE)
-		err = e4c_top_load(inode, info);
 	if (err)
 		return err;
-	head_mac(inode, info, size, head);
-	if (crypto_memneq(head, EXT4_I(inode)->i_e4c.c.head, sizeof(head)))
+	if (!e4c_head_matches(inode, info, size, inode->i_ino))
 		return e4c_report_inode(inode, "the head does not match: size, form, tags or target are not the newest, or not this inode's");
 	return 0;
 }

@@ -92,6 +92,8 @@ long e4c_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 		return e4c_aead_set(filp, (void __user *)arg);
 	case E4C_IOC_GET_AEAD:
 		return e4c_aead_get(filp, (void __user *)arg);
+	case E4C_IOC_ADOPT:
+		return e4c_adopt(filp, (void __user *)arg);
 	case E4C_IOC_GET_ENTRIES:
 		return e4c_entries_get(filp, (void __user *)arg);
 	default:

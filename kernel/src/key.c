@@ -209,6 +209,23 @@ static int info_load_locked(struct inode *inode)
 }
 
 /*
+ * May the keys of the encrypted @inode be made? 0; -ENOKEY; -EUCLEAN (reported) and
+ * all else of e4c_attribute_check().
+ */
+int e4c_info_allowed(struct inode *inode)
+{
+	int err = e4c_attribute_check(inode);
+
+	if (err)
+		return err;
+	if (!fscrypt_has_encryption_key(inode))
+		return -ENOKEY;
+	if (!layout_ok(inode))
+		return e4c_report_inode(inode, "the contents are not stored in extents below the tag area");
+	return 0;
+}
+
+/*
  * Make the keys of @inode, a file, directory or link, ready and check its head: every
  * keyed access to contents or entries comes through here first. Does nothing for
  * inodes that are not encrypted. 0; -ENOKEY: the directory is locked; -EUCLEAN: the
@@ -221,13 +238,9 @@ int e4c_info_load(struct inode *inode)
 
 	if (!IS_ENCRYPTED(inode) || e4c_info(inode))
 		return 0;
-	err = e4c_attribute_check(inode);
+	err = e4c_info_allowed(inode);
 	if (err)
 		return err;
-	if (!fscrypt_has_encryption_key(inode))
-		return -ENOKEY;
-	if (!layout_ok(inode))
-		return e4c_report_inode(inode, "the contents are not stored in extents below the tag area");
 	mutex_lock(&EXT4_I(inode)->i_e4c.load_lock);
 	err = e4c_info(inode) ? 0 : info_load_locked(inode);
 	mutex_unlock(&EXT4_I(inode)->i_e4c.load_lock);

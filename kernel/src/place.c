@@ -29,18 +29,26 @@ static bool has_place(struct inode *inode)
 	return kind == E4C_ATTRIBUTE_FULL || kind == E4C_ATTRIBUTE_PLACE;
 }
 
-static void place_mac(struct inode *dir, struct inode *inode, const void *name, unsigned int len,
-		      u8 out[E4C_MAC_SIZE])
+/* The place of @inode under this name, if its number were @number. @dir has its keys. */
+void e4c_place_mac(struct inode *dir, struct inode *inode, u64 number, const void *name,
+		   unsigned int len, u8 out[E4C_MAC_SIZE])
 {
 	struct e4c_info *info = e4c_info(dir);
 	struct e4c_mac_inode mac;
 	struct blake2s_state blake;
 
 	e4c_mac_inode_fill(&mac, inode, E4C_DOMAIN_PLACE);
+	mac.inode = cpu_to_le64(number);
 	blake2s_init_key(&blake, E4C_MAC_SIZE, info->place_key, sizeof(info->place_key));
 	blake2s_update(&blake, (u8 *)&mac, sizeof(mac));
 	blake2s_update(&blake, name, len);
 	blake2s_final(&blake, out);
+}
+
+static void place_mac(struct inode *dir, struct inode *inode, const void *name, unsigned int len,
+		      u8 out[E4C_MAC_SIZE])
+{
+	e4c_place_mac(dir, inode, inode->i_ino, name, len, out);
 }
 
 /* Set the place in memory. True: it has changed, and the inode must be marked dirty. */
