@@ -99,6 +99,7 @@ constexpr std::array<ReasonRow, kErrorReasonLimit> kRows = {{
     {"SEVERAL_TOKENS", Code::kFailedPrecondition},
     {"TOKEN_UNSUITABLE", Code::kFailedPrecondition},
     {"TOKEN_REMOTE", Code::kFailedPrecondition},
+    {"FILES_NOT_AUTHENTIC", Code::kDataLoss},
 }};
 
 const ReasonRow& RowOf(ErrorReason reason) {

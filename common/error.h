@@ -86,8 +86,9 @@ enum class ErrorReason : uint32_t {
   kSeveralTokens = 70,
   kTokenUnsuitable = 71,
   kTokenRemote = 72,
+  kFilesNotAuthentic = 73,
 };
-inline constexpr uint32_t kErrorReasonLimit = 73;
+inline constexpr uint32_t kErrorReasonLimit = 74;
 
 struct ErrorInfo {
   ErrorReason reason = ErrorReason::kUnspecified;

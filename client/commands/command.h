@@ -60,6 +60,7 @@ void AddEncrypt(CLI::App& app, const GlobalOptions& globals, SelectedCommand& se
 void AddPolicy(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected);
 void AddPassphrase(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected);
 void AddRecovery(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected);
+void AddAdopt(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected);
 void AddProtectors(CLI::App& app, const GlobalOptions& globals, SelectedCommand& selected);
 
 // --passphrase-fd N, for the verbs that read secrets.

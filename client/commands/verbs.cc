@@ -15,7 +15,7 @@ void AddVerbs(CLI::App& app, const GlobalOptions& globals, SelectedCommand& sele
   // In the order of --help.
   constexpr std::array kVerbs = {AddEnrol,   AddUnlock, AddLock,       AddStatus,   AddSetPolicy,
                                  AddEncrypt, AddPolicy, AddPassphrase, AddRecovery, AddProtectors,
-                                 AddKey,     AddExport, AddDoctor,     AddVolume};
+                                 AddKey,     AddExport, AddDoctor,     AddAdopt,    AddVolume};
   for (const auto add : kVerbs) add(app, globals, selected);
 }
 

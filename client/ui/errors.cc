@@ -47,6 +47,7 @@ constexpr std::array kExits = {
     ExitRow{27, "the export cannot be used"},
     ExitRow{28, "the disk failed to read or write"},
     ExitRow{29, "no security key is there, or it failed"},
+    ExitRow{30, "some files are not authentic"},
     ExitRow{40, "doctor has a warning"},
     ExitRow{41, "doctor has found a problem"},
 };
@@ -269,6 +270,9 @@ Words WordsFor(ErrorReason reason) {
     case ErrorReason::kProcessLimit:
       return {3, "no thread could be started to talk to the key service",
               "Close programs, or ask for a higher limit (ulimit -u)."};
+    case ErrorReason::kFilesNotAuthentic:
+      return {30, "some files are not authentic, and stay refused",
+              "Copy those that are listed back from a backup."};
     case ErrorReason::kChangedMeanwhile:
       return {20, "somebody else changed it at the same moment", "Try again."};
   }
@@ -312,6 +316,7 @@ bool SayAll(ErrorReason reason) {
     case ErrorReason::kDataWouldBeLost:
     case ErrorReason::kNotShared:
     case ErrorReason::kVolumeTop:
+    case ErrorReason::kFilesNotAuthentic:
       return true;
     default:
       return false;

@@ -4,7 +4,7 @@
 _ext4crypt() {
 	local current=$2 previous=$3 verb=_ word i
 	local -A verbs options files values
-	verbs['_']='enrol unlock lock status setpolicy encrypt policy passphrase recovery protectors key export import doctor volume'
+	verbs['_']='enrol unlock lock status setpolicy encrypt policy passphrase recovery protectors key export import doctor adopt volume'
 	options['_']='-h --help --version --socket --json'
 	verbs['_ enrol']=''
 	options['_ enrol']='-h --help --passphrase-fd --no-confirm --version --socket --json'
@@ -70,6 +70,9 @@ _ext4crypt() {
 	files['_ import']=yes
 	verbs['_ doctor']=''
 	options['_ doctor']='-h --help --all --version --socket --json'
+	verbs['_ adopt']=''
+	options['_ adopt']='-h --help --was --numbers --version --socket --json'
+	files['_ adopt']=yes
 	verbs['_ volume']='inspect verify map extract'
 	options['_ volume']='-h --help --version --socket --json'
 	verbs['_ volume inspect']=''
@@ -116,6 +119,8 @@ _ext4crypt() {
 	values['--passphrase-fd']='word'
 	values['--key-file']='file'
 	values['--as']='word'
+	values['--was']='word'
+	values['--numbers']='word'
 	values['--threads']='word'
 	values['--master-key']='file'
 	values['--key-from']='file'
