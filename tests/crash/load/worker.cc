@@ -15,22 +15,9 @@
 #include <cstring>
 #include <vector>
 
+#include "fd.h"
+
 namespace crash {
-namespace {
-
-class Fd {
- public:
-  explicit Fd(int fd) : fd_(fd) {}
-  ~Fd() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Fd(const Fd&) = delete;
-  Fd& operator=(const Fd&) = delete;
-  [[nodiscard]] int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 std::vector<uint8_t> Pattern(uint32_t worker, uint32_t op, uint64_t offset, uint64_t length) {
   std::vector<uint8_t> bytes(length);
@@ -38,7 +25,6 @@ std::vector<uint8_t> Pattern(uint32_t worker, uint32_t op, uint64_t offset, uint
   return bytes;
 }
 
-// All of it, or what fitted; -errno if that is nothing.
 int64_t WriteAll(int fd, const std::vector<uint8_t>& bytes, uint64_t offset) {
   uint64_t done = 0;
   while (done < bytes.size()) {
@@ -50,6 +36,8 @@ int64_t WriteAll(int fd, const std::vector<uint8_t>& bytes, uint64_t offset) {
   }
   return static_cast<int64_t>(done);
 }
+
+namespace {
 
 // A store to a hole on a full disk ends in SIGBUS.
 thread_local sigjmp_buf bus_return;
@@ -152,6 +140,20 @@ int64_t Worker::Do(const Op& op) {
       return Verify(op);
     case OpKind::kOrphan:
       return Checked(Orphan(op), "orphan");
+    case OpKind::kQuietReplace:
+      return Checked(QuietReplace(op), "replace without fsync");
+    case OpKind::kUnnamedReplace:
+      return Checked(UnnamedReplace(op), "O_TMPFILE");
+    case OpKind::kMove:
+      return Checked(Move(op), "rename");
+    case OpKind::kRelink:
+      return Checked(Relink(op), "link");
+    case OpKind::kExchange:
+      return Checked(Exchange(op), "exchange");
+    case OpKind::kLinks:
+      return Checked(Links(op), "symlink");
+    case OpKind::kTall:
+      return Checked(Tall(op), "sparse write");
   }
   return 0;
 }

@@ -19,6 +19,13 @@ class Worker {
   int64_t Do(const Op& op);
   int64_t Start();
   int64_t Replace(const Op& op);
+  int64_t QuietReplace(const Op& op);
+  int64_t UnnamedReplace(const Op& op);
+  int64_t Move(const Op& op);
+  int64_t Relink(const Op& op);
+  int64_t Exchange(const Op& op);
+  int64_t Links(const Op& op);
+  int64_t Tall(const Op& op);
   int64_t Remove(const Op& op);
   int64_t Write(const Op& op, int flags);
   int64_t Mapped(const Op& op, bool sync);

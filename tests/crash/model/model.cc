@@ -108,10 +108,11 @@ void Model::Apply(int64_t number, const Op& op, const Outcome& outcome) {
   const bool good = outcome.result >= 0;
   const auto done = static_cast<uint64_t>(std::max<int64_t>(outcome.result, 0));
   auto& generations = generations_[static_cast<size_t>(op.file)];
-  if (op.kind == OpKind::kReplace && good) {
+  const bool synced = op.kind == OpKind::kReplace || op.kind == OpKind::kUnnamedReplace;
+  if ((synced || op.kind == OpKind::kQuietReplace) && good) {
     Generation fresh(number, false);
     fresh.Put(number, worker_, 0, op.length, false);
-    fresh.Sync(number, 0, UINT64_MAX);
+    if (synced) fresh.Sync(number, 0, UINT64_MAX);
     generations.push_back(std::move(fresh));
     return;
   }

@@ -19,16 +19,18 @@ constexpr uint64_t kFarPlace = 40'000'000;
 struct Mix {
   const char* name;
   bool far;
-  int weight[16];  // in the order of kChoices
+  int weight[23];  // in the order of kChoices; the last are 0 for most
 };
 
 // Every worker also replaces, removes, verifies, forgets and syncs now and then: what differs is
 // what it does most.
 constexpr OpKind kChoices[] = {
-    OpKind::kReplace,   OpKind::kRemove,     OpKind::kWrite,        OpKind::kSyncWrite,
-    OpKind::kMapped,    OpKind::kMappedSync, OpKind::kTruncate,     OpKind::kPunch,
-    OpKind::kZero,      OpKind::kAllocate,   OpKind::kAllocateKeep, OpKind::kFsync,
-    OpKind::kFdatasync, OpKind::kSyncAll,    OpKind::kVerify,       OpKind::kForget};
+    OpKind::kReplace,      OpKind::kRemove,         OpKind::kWrite,        OpKind::kSyncWrite,
+    OpKind::kMapped,       OpKind::kMappedSync,     OpKind::kTruncate,     OpKind::kPunch,
+    OpKind::kZero,         OpKind::kAllocate,       OpKind::kAllocateKeep, OpKind::kFsync,
+    OpKind::kFdatasync,    OpKind::kSyncAll,        OpKind::kVerify,       OpKind::kForget,
+    OpKind::kQuietReplace, OpKind::kUnnamedReplace, OpKind::kMove,         OpKind::kRelink,
+    OpKind::kExchange,     OpKind::kLinks,          OpKind::kTall};
 // clang-format off
 constexpr Mix kMixes[] = {
     //                     repl rem write sync map msync trunc punch zero alloc keep fsync fdata sync verify forget
@@ -40,6 +42,9 @@ constexpr Mix kMixes[] = {
     {"punch", true, {2, 0, 22, 2, 2, 1, 2, 20, 6, 0, 0, 12, 2, 1, 4, 2}},
     {"fallocate", true, {2, 1, 16, 4, 2, 1, 6, 4, 8, 12, 10, 12, 2, 1, 4, 2}},
     {"osync", false, {1, 0, 4, 40, 0, 0, 2, 2, 0, 1, 1, 2, 0, 1, 4, 4}},
+    // The last seven: quiet and unnamed replace, move, relink, exchange, links, tall.
+    {"names", false, {2, 3, 12, 2, 1, 1, 2, 1, 0, 0, 0, 4, 1, 1, 4, 2, 12, 8, 10, 12, 10, 10, 0}},
+    {"tree", true, {2, 1, 10, 2, 1, 1, 4, 2, 1, 1, 0, 6, 1, 1, 4, 2, 2, 2, 1, 1, 1, 1, 30}},
 };
 // clang-format on
 
@@ -70,14 +75,25 @@ const char* NameOf(OpKind kind) {
                                            "sync",
                                            "verify",
                                            "forget",
-                                           "orphan"};
+                                           "orphan",
+                                           "quiet replace",
+                                           "unnamed replace",
+                                           "move",
+                                           "relink",
+                                           "exchange",
+                                           "links",
+                                           "tall tree"};
   return kNames[static_cast<size_t>(kind)];
 }
 
 std::vector<std::string> WorkersOf(const std::string& workload) {
   std::vector<std::string> workers;
   if (workload == "mixed") {
-    for (const Mix& mix : kMixes) workers.emplace_back(mix.name);
+    // On a full disk, too, where a name that was taken away may not come back.
+    for (const Mix& mix : kMixes) {
+      if (mix.weight[std::size(kChoices) - 1] + mix.weight[std::size(kChoices) - 2] == 0)
+        workers.emplace_back(mix.name);
+    }
   } else if (workload.rfind("sqlite-", 0) == 0) {
     workers.push_back(workload);
   } else if (FindMix(workload) != nullptr) {
@@ -139,6 +155,8 @@ void OpSource::Fill(Op& op) {
   const uint64_t near = std::min(size, kNear);
   switch (op.kind) {
     case OpKind::kReplace:
+    case OpKind::kQuietReplace:
+    case OpKind::kUnnamedReplace:
       op.length = rng_.one_in(3) ? rng_.between(0, 5000) : rng_.between(1, 700000);
       size = op.length;
       exists_[op.file] = true;
@@ -175,7 +193,13 @@ void OpSource::Fill(Op& op) {
         size = std::max(size, op.offset + op.length);
       return;
     case OpKind::kOrphan:
+    case OpKind::kExchange:
       op.length = rng_.between(1, 200000);
+      return;
+    case OpKind::kLinks:
+    case OpKind::kTall:
+      op.offset = rng_.below(1024);
+      op.length = rng_.between(1, 9000);
       return;
     default:
       return;

@@ -30,10 +30,17 @@ enum class OpKind : uint8_t {
   kAllocateKeep,  // ... KEEP_SIZE
   kFsync,
   kFdatasync,
-  kSyncAll,  // sync(2)
-  kVerify,   // reads and compares
-  kForget,   // fsync, and the file's pages leave the cache
-  kOrphan,   // writes a file that has no name, and holds it open for a while
+  kSyncAll,         // sync(2)
+  kVerify,          // reads and compares
+  kForget,          // fsync, and the file's pages leave the cache
+  kOrphan,          // writes a file that has no name, and holds it open for a while
+  kQuietReplace,    // as kReplace, but nothing is synced before the rename
+  kUnnamedReplace,  // as kReplace, by O_TMPFILE and linkat(2)
+  kMove,            // to another name and back
+  kRelink,          // to another name and back by link(2) and unlink(2)
+  kExchange,        // with another file and back
+  kLinks,           // symbolic links, short and long, come, move and go
+  kTall,            // a file of its own gets a tree of another height
 };
 [[nodiscard]] const char* NameOf(OpKind kind);
 
@@ -66,6 +73,9 @@ class OpSource {
   uint64_t size_[kFiles] = {};
   bool exists_[kFiles] = {};
 };
+
+// Where kMove, kRelink and kExchange put a file for a moment.
+[[nodiscard]] inline std::string OtherName(const std::string& path) { return path + ".other"; }
 
 // The bytes that operation `op` of `worker` puts at [offset, offset + length). Each aligned word of
 // eight bytes names worker, operation and its own place, so that any word on a disk tells where it
